@@ -1,0 +1,1 @@
+"""Evaluation sets, decoding and its metrics; engine libraries are imported inside functions only."""

@@ -1,0 +1,1 @@
+"""The Django project and its apps: thin shells around the recipe."""

@@ -1,0 +1,72 @@
+"""Rows into tables at the database driver's own speed, for imports and runs of many thousand rows."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.core.management.color import no_style
+from django.db import connection
+from django.db.models import Max, Model
+
+# name of the lock by which imports take turns on PostgreSQL; any number that nothing else uses
+_WRITE_LOCK = 0x51EB
+
+
+def take_turn() -> None:
+    """Wait until no other import writes; holds until the surrounding transaction ends.
+
+    SQLite has one writer anyway, as its transactions start IMMEDIATE.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_WRITE_LOCK])
+
+
+def insert(model: type[Model], fields: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows whose values are already what the driver takes; `fields` are attribute names (`question_id`).
+
+    Skips model instances, signals and validation, which is what makes it ten times faster than `bulk_create`.
+    """
+    quote = connection.ops.quote_name
+    columns = [_column(model, name) for name in fields]
+    sql = (
+        f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(quote(column) for column in columns)}) "  # noqa: S608
+        f"VALUES ({', '.join(['%s'] * len(columns))})"
+    )
+    _execute_many(sql, rows)
+
+
+def update(model: type[Model], fields: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Update rows by primary key: each row holds the fields' values, then the key."""
+    quote = connection.ops.quote_name
+    columns = [_column(model, name) for name in fields]
+    assignments = ", ".join(f"{quote(column)} = %s" for column in columns)
+    key = quote(str(model._meta.pk.column))
+    _execute_many(f"UPDATE {quote(model._meta.db_table)} SET {assignments} WHERE {key} = %s", rows)  # noqa: S608
+
+
+def last_id(model: type[Model]) -> int:
+    """The highest primary key, 0 in an empty table."""
+    found: int | None = model._default_manager.aggregate(last=Max("pk"))["last"]
+    return found or 0
+
+
+def reset_sequences(*models: type[Model]) -> None:
+    """Tell the database which keys were given by hand, so that its own next one is free."""
+    statements = connection.ops.sequence_reset_sql(no_style(), list(models))
+    if statements:
+        with connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+
+def _execute_many(sql: str, rows: Iterable[Sequence[Any]]) -> None:
+    values = list(rows)
+    if values:
+        with connection.cursor() as cursor:
+            cursor.executemany(sql, values)
+
+
+def _column(model: type[Model], attribute: str) -> str:
+    column: str | None = next(f.column for f in model._meta.concrete_fields if f.attname == attribute)
+    assert column is not None
+    return column

@@ -1,0 +1,71 @@
+"""python manage.py load_pool PATH...: questions, traces, attempts and grades into the pool."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+from rich.console import Console
+
+from curation.layouts import FIELDS
+from s1web.management.base import Command as BaseCommand
+from s1web.management.base import print_table
+from s1web.pool.loading import LoadOptions, load_pool
+from s1web.pool.queries import count_sources
+
+
+class Command(BaseCommand):
+    help = "Load questions, traces, attempts and grades into the pool; loading a file twice changes nothing."
+
+    def add_options(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "paths",
+            nargs="+",
+            metavar="PATH",
+            help="parquet, JSON lines or CSV (.gz, .zst too), a folder of them, or hf://owner/name@revision",
+        )
+        parser.add_argument("--source", default="", help="source of every row, in place of the file's own column")
+        parser.add_argument(
+            "--map",
+            action="append",
+            default=[],
+            metavar="COLUMN=FIELD",
+            help=f"read a column as a field; repeatable; fields: {', '.join(FIELDS)}",
+        )
+        parser.add_argument(
+            "--existing-only",
+            action="store_true",
+            help="reject rows whose question the pool does not have yet, instead of adding it",
+        )
+
+    def run(self, options: dict[str, Any]) -> dict[str, Any]:
+        load_options = LoadOptions(
+            source=options["source"], mapping=tuple(options["map"]), existing_only=options["existing_only"]
+        )
+        with self.progress("loading") as report:
+            result = load_pool(
+                options["paths"], load_options, lambda table: report(table.done, table.total)
+            )
+        return {
+            "read": result.read,
+            "new": result.new,
+            "updated": result.updated,
+            "unchanged": result.unchanged,
+            "rejected": result.rejected,
+            "rejected_file": result.rejected_file,
+            "seconds": result.seconds,
+            "ignored_columns": result.ignored_columns,
+            "sources": count_sources(),
+        }
+
+    def show(self, result: dict[str, Any], console: Console) -> None:
+        names = ("read", "new", "updated", "unchanged", "rejected")
+        print_table(console, [*names, "seconds"], [[*(result[name] for name in names), result["seconds"]]])
+        console.print()
+        rows = [
+            [item["source"], item["rows"], "" if item["expected_rows"] is None else item["expected_rows"]]
+            for item in result["sources"]
+        ]
+        print_table(console, ["source", "rows in the pool", "rows in s1's pool"], rows)
+        if result["ignored_columns"]:
+            self.warn(f"columns without a field, not loaded: {', '.join(result['ignored_columns'])} (see --map)")
+        if result["rejected"]:
+            self.warn(f"{result['rejected']:,} rows could not be read; see {result['rejected_file']}")

@@ -1,0 +1,1 @@
+"""The pool: sources, questions, traces, attempts and evaluation sets; import and annotation."""

@@ -1,0 +1,1 @@
+"""Curation runs, their decisions, and the selections that come out of them."""

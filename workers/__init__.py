@@ -1,0 +1,1 @@
+"""Celery tasks: thin shells that claim a job, call the code that does it, and store what came."""
