@@ -110,9 +110,7 @@ def draw_by_domain(
     return drawn
 
 
-def draw_uniformly(
-    columns: PoolColumns, rows: np.ndarray, *, num_draws: int, rng: np.random.Generator
-) -> list[int]:
+def draw_uniformly(columns: PoolColumns, rows: np.ndarray, *, num_draws: int, rng: np.random.Generator) -> list[int]:
     """Every candidate alike: each hash, in sorted order, gets a key `rng.random()`; the smallest are taken."""
     ordered = by_hash(columns, rows)
     keys = np.array([rng.random() for _ in range(len(ordered))])

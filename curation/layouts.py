@@ -112,9 +112,7 @@ def parse_mapping(pairs: Iterable[str], names: Sequence[str]) -> dict[str, list[
     return mapping
 
 
-def resolve(
-    names: Sequence[str], mapping: Iterable[str] = (), presets: Mapping[str, str] | None = None
-) -> Layout:
+def resolve(names: Sequence[str], mapping: Iterable[str] = (), presets: Mapping[str, str] | None = None) -> Layout:
     """Decide which column is which field.
 
     Args:

@@ -33,7 +33,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 
 def _check_number(name: str, value: int, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f"{name}={value!r} is out of range; give a whole number from {low} to {high}")
+        raise ConfigError(f"{name}={_shown(value)} is out of range; give a whole number from {low} to {high}")
 
 
 def _check_choices(name: str, values: tuple[str, ...], allowed: tuple[str, ...]) -> None:
@@ -93,7 +93,8 @@ class Recipe:
             _check_number("benchmark_weighted_after", self.benchmark_weighted_after, 0, 10**9)
         if not 0.5 < self.near_threshold <= 1:
             raise ConfigError(
-                f"near_threshold={self.near_threshold!r} is not a similarity; give a number above 0.5, at most 1"
+                f"near_threshold={_shown(self.near_threshold)} is not a similarity; "
+                "give a number above 0.5, at most 1"
             )
         if self.method not in METHODS:
             raise ConfigError(f"method={self.method!r} is not known; choose one of {', '.join(METHODS)}")
@@ -111,7 +112,9 @@ class Recipe:
                 'add "trace_length" to requires, or choose method diverse, random or full'
             )
         if not self.name or len(self.name) > 80 or any(c in self.name for c in "/\\\n\r\t\0"):
-            raise ConfigError(f"name={self.name!r} cannot name a recipe; give 1 to 80 characters without slashes")
+            raise ConfigError(
+                f"name={_shown(self.name)} cannot name a recipe; give 1 to 80 characters without slashes"
+            )
 
     def to_toml(self) -> str:
         """The recipe as a file that `recipe_from_toml` reads back to an equal one; every option is written out."""
@@ -165,7 +168,7 @@ def recipe_from_toml(text: str) -> Recipe:
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number of too many digits, lists nested too deep
         raise ConfigError(f"the recipe is not valid TOML: {error}; see docs/guide/recipes.md") from None
     base_name = document.pop("base", None)
     base = Recipe() if base_name is None else find_preset(str(base_name))
@@ -174,14 +177,23 @@ def recipe_from_toml(text: str) -> Recipe:
     for section, names in SECTIONS.items():
         table = document if not section else document.pop(section, {})
         if not isinstance(table, dict):
-            raise ConfigError(f"[{section}] must be a section of the recipe, not the value {table!r}")
-        for key in [key for key in table if section or key not in SECTIONS]:
+            raise ConfigError(f"[{section}] must be a section of the recipe, not the value {_shown(table)}")
+        for key in [key for key in table if section or not key or key not in SECTIONS]:
             if key not in names:
                 where = f"[{section}]" if section else "the recipe's top level"
                 others = () if section else ("base", *(f"[{other}]" for other in SECTIONS if other))
                 raise ConfigError(f"{key!r} is not known in {where}; allowed: {', '.join([*names, *others])}")
             values[key] = _typed(key, table[key], kinds[key].type)
     return dataclasses.replace(base, **values)
+
+
+def _shown(value: Any) -> str:
+    """The value as it stands in an error line, cut to what a line can hold."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python writes no number of more than 4,300 digits
+        return "a value too long to show"
+    return text if len(text) <= 200 else text[:197] + "..."
 
 
 def _plain(value: Any) -> Any:
@@ -193,12 +205,12 @@ def _typed(key: str, value: Any, kind: Any) -> Any:
     if kind == tuple[str, ...]:
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return tuple(value)
-        raise ConfigError(f"{key} = {value!r} must be a list of texts")
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        raise ConfigError(f"{key} = {_shown(value)} must be a list of texts")
+    if kind is float and type(value) is int and abs(value) < 2**53:
         return float(value)
     expected = {bool: bool, str: str, float: float}.get(kind, int)
     if type(value) is not expected:
-        raise ConfigError(f"{key} = {value!r} must be {_KIND_NAMES[expected]}")
+        raise ConfigError(f"{key} = {_shown(value)} must be {_KIND_NAMES[expected]}")
     return value
 
 

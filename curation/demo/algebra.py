@@ -98,8 +98,7 @@ def polynomial_remainder(rng: random.Random, level: int) -> Problem:
     who = person(rng)
     question = rng.choice(
         (
-            f"The polynomial $P(x) = {text}$ is divided by ${divisor}$ with remainder $R(x)$. {find(rng)} "
-            f"$R({at})$.",
+            f"The polynomial $P(x) = {text}$ is divided by ${divisor}$ with remainder $R(x)$. {find(rng)} $R({at})$.",
             f"{who} divides ${text}$ by ${divisor}$ and gets a linear remainder. {find(rng)} the value of "
             "this remainder at "
             f"$x = {at}$.",
@@ -231,10 +230,7 @@ def tridiagonal(rng: random.Random, level: int) -> Problem:
         if all(minors):
             break
     entries = [
-        [
-            diagonal[i] if i == j else upper[i] if j == i + 1 else lower[j] if i == j + 1 else 0
-            for j in range(size)
-        ]
+        [diagonal[i] if i == j else upper[i] if j == i + 1 else lower[j] if i == j + 1 else 0 for j in range(size)]
         for i in range(size)
     ]
     matrix = " \\\\ ".join(" & ".join(map(str, row)) for row in entries)
@@ -261,9 +257,7 @@ def tridiagonal(rng: random.Random, level: int) -> Problem:
         work = f"{signed(diagonal[i])} · {signed(minors[i])} - {tail} · {signed(minors[i - 1])}"
         steps.append(Step(f"the leading minor D_{i + 1}", work, str(minors[i + 1])))
         pivots.append(Fraction(minors[i + 1], minors[i]))
-        check.append(
-            Step(f"pivot number {i + 1}", f"{diagonal[i]} - {tail} / {over(pivots[-2])}", str(pivots[-1]))
-        )
+        check.append(Step(f"pivot number {i + 1}", f"{diagonal[i]} - {tail} / {over(pivots[-2])}", str(pivots[-1])))
     check.append(Step("the product of the pivots", " · ".join(over(p) for p in pivots), str(minors[-1])))
     return Problem(
         "tridiagonal",

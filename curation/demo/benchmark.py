@@ -153,9 +153,7 @@ def pie_stall(rng: random.Random) -> Problem:
         Step("what is missing", f"{money} - {number * cheap}", str(money - number * cheap)),
         Step("the pear pies", f"{money - number * cheap} / ({dear} - {cheap})", str(pears)),
     ]
-    return _problem(
-        "pie_stall", "15", question, "the pear pies", "Suppose first that all were plum pies.", steps
-    )
+    return _problem("pie_stall", "15", question, "the pear pies", "Suppose first that all were plum pies.", steps)
 
 
 def braking(rng: random.Random) -> Problem:
@@ -176,9 +174,7 @@ def braking(rng: random.Random) -> Problem:
             str(speed * wait + speed * speed // (2 * rate)),
         ),
     ]
-    return _problem(
-        "braking", "70", question, "the stopping distance", "Reaction and braking are two phases.", steps
-    )
+    return _problem("braking", "70", question, "the stopping distance", "Reaction and braking are two phases.", steps)
 
 
 def alloy(rng: random.Random) -> Problem:
@@ -195,9 +191,7 @@ def alloy(rng: random.Random) -> Problem:
         Step("silver from the second", f"{b} · {q} / 100", str(y)),
         Step("all silver", f"{x} + {y}", str(x + y)),
     ]
-    return _problem(
-        "alloy", "92", question, "the silver in the ingot", "Silver is kept when metals melt.", steps
-    )
+    return _problem("alloy", "92", question, "the silver in the ingot", "Silver is kept when metals melt.", steps)
 
 
 def moved_mean(rng: random.Random) -> Problem:
@@ -287,9 +281,7 @@ def embedding(rng: random.Random, inner: Problem) -> Problem:
     )
     answer = int(inner.answer) * factor
     steps = [*inner.steps, Step("the final number", f"{inner.answer} · {factor}", str(answer))]
-    return _problem(
-        "embedding", "11", question, "the number underneath", "First the line, then the factor.", steps
-    )
+    return _problem("embedding", "11", question, "the number underneath", "First the line, then the factor.", steps)
 
 
 def make_benchmark(rng: random.Random) -> tuple[list[Problem], list[Problem], list[Problem], list[Problem]]:
@@ -300,11 +292,7 @@ def make_benchmark(rng: random.Random) -> tuple[list[Problem], list[Problem], li
         while True:
             problem = make(rng)
             # two of the short lines that differ in the verb alone ask the same
-            key = (
-                problem.question.split(" ", 1)[1]
-                if problem.question.split(" ", 1)[0] in FIND
-                else problem.question
-            )
+            key = problem.question.split(" ", 1)[1] if problem.question.split(" ", 1)[0] in FIND else problem.question
             if key not in seen:
                 seen.add(key)
                 return problem

@@ -8,9 +8,7 @@ from curation.demo.wording import as_fraction, find, listed, person, place
 
 
 def dilution(rng: random.Random, level: int) -> Problem:
-    solute = rng.choice(
-        ("salt", "sugar", "glucose", "copper sulfate", "potassium nitrate", "citric acid", "urea")
-    )
+    solute = rng.choice(("salt", "sugar", "glucose", "copper sulfate", "potassium nitrate", "citric acid", "urea"))
     volume, content = 2 * rng.randint(2, 10), 12 * rng.randint(5, 30)
     rounds = 1 + (level + 1) // 2
     facts, steps, check = [], [], []
@@ -38,9 +36,7 @@ def dilution(rng: random.Random, level: int) -> Problem:
         factor *= Fraction(amount - out, amount)
         mass, volume_before = new, amount
         amount = amount - out + back
-        steps.append(
-            Step(f"the volume after exchange {i}, in L", f"{volume_before} - {out} + {back}", str(amount))
-        )
+        steps.append(Step(f"the volume after exchange {i}, in L", f"{volume_before} - {out} + {back}", str(amount)))
     answer = mass / amount
     who, where = person(rng), place(rng)
     story = listed(facts, "and afterwards")
@@ -188,9 +184,7 @@ def age_classes(rng: random.Random, level: int) -> Problem:
                 str(totals[i][1]),
             )
         )
-    check.append(
-        Step("young and adults at the end", f"{births} · {over(totals[-2][1])} + {over(a)}", str(answer))
-    )
+    check.append(Step("young and adults at the end", f"{births} · {over(totals[-2][1])} + {over(a)}", str(answer)))
     return Problem(
         "age_classes",
         "92",

@@ -107,9 +107,7 @@ def committee(rng: random.Random, level: int) -> Problem:
 
 def grid_paths(rng: random.Random, level: int) -> Problem:
     width, height = rng.randint(4, 5 + level), rng.randint(4, 5 + level)
-    inner = [
-        (x, y) for x in range(width + 1) for y in range(height + 1) if (x, y) not in ((0, 0), (width, height))
-    ]
+    inner = [(x, y) for x in range(width + 1) for y in range(height + 1) if (x, y) not in ((0, 0), (width, height))]
     blocked = sorted(rng.sample(inner, 1 + level // 2), key=lambda point: (point[0] + point[1], point))
     who, where = person(rng), place(rng)
     points = listed([f"$({x},{y})$" for x, y in blocked])
@@ -178,8 +176,7 @@ def grid_paths(rng: random.Random, level: int) -> Problem:
         "05",
         question,
         f"the number of paths to ({width},{height}) that avoid {points.replace('$', '')}",
-        "For each closed point I count the paths that meet it as their first closed point, and take these "
-        "away.",
+        "For each closed point I count the paths that meet it as their first closed point, and take these away.",
         tuple(steps),
         str(answer),
         "Filling the grid row by row with the rule 'left plus below' gives the number again.",
@@ -225,8 +222,7 @@ def rows_of_tiles(rng: random.Random, level: int) -> Problem:
             "cannot be told apart. "
             f"{find(rng)} the number of rows in which {rule}.",
             f"How many rows of {stock} {thing}, alike within a colour, are there such that {rule}?",
-            f"Let a row consist of exactly {stock} {thing}. {find(rng)} how many colour patterns satisfy: "
-            f"{rule}.",
+            f"Let a row consist of exactly {stock} {thing}. {find(rng)} how many colour patterns satisfy: {rule}.",
         )
     )
     rest = prod(factorial(n) for n in counts[1:])
@@ -235,9 +231,7 @@ def rows_of_tiles(rng: random.Random, level: int) -> Problem:
     steps = [Step(f"the patterns of the other {others} {thing}", f"{others}! / ({quotient})", str(plain))]
     slots = others + 1
     if together:
-        steps.append(
-            Step(f"the places for the {special} block among {others} {thing}", f"{others} + 1", str(slots))
-        )
+        steps.append(Step(f"the places for the {special} block among {others} {thing}", f"{others} + 1", str(slots)))
         answer = plain * slots
         steps.append(Step("the product", f"{plain} · {slots}", str(answer)))
         check: tuple[Step, ...] = (

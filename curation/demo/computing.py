@@ -179,9 +179,7 @@ def letter_cipher(rng: random.Random, level: int) -> Problem:
         else:
             by = rng.randint(1, 9)
             new = "".join(_shift(c, by) if i % 2 == 0 else c for i, c in enumerate(value))
-            rule = (
-                f"move the letters in odd places (1st, 3rd, ...) {by} forward in the alphabet, A following Z"
-            )
+            rule = f"move the letters in odd places (1st, 3rd, ...) {by} forward in the alphabet, A following Z"
         rules.append(rule)
         steps.append(Step(f"rule {len(rules)} ({rule})", f"{value} becomes", new))
         value = new
@@ -199,9 +197,7 @@ def letter_cipher(rng: random.Random, level: int) -> Problem:
     check = []
     for i, (rule, step) in enumerate(zip(rules, steps, strict=True), 1):
         spelled = ", ".join(f"{a} to {b}" for a, b in zip(step.work, step.value, strict=False))
-        check.append(
-            Step(f"rule {i}, place by place ({rule.split(' ')[0]}: {spelled})", step.work, step.value)
-        )
+        check.append(Step(f"rule {i}, place by place ({rule.split(' ')[0]}: {spelled})", step.work, step.value))
     return Problem(
         "letter_cipher",
         "94",
@@ -223,9 +219,7 @@ def column_totals(rng: random.Random, level: int) -> Problem:
     base = rng.choice((3, 4, 5, 6, 7, 8, 9))
     count = 2 + level // 3
     width = 3 + level // 2
-    numerals = [
-        [rng.randint(1, base - 1), *[rng.randrange(base) for _ in range(width - 1)]] for _ in range(count)
-    ]
+    numerals = [[rng.randint(1, base - 1), *[rng.randrange(base) for _ in range(width - 1)]] for _ in range(count)]
     target = rng.choice([b for b in (2, 3, 5, 7, 11) if b != base and b <= 9])
     texts = [f"${''.join(map(str, digits))}_{{{base}}}$" for digits in numerals]
     who = person(rng)
@@ -275,9 +269,7 @@ def column_totals(rng: random.Random, level: int) -> Problem:
     lost = sum(total // target**i for i in range(1, len(digits_found)))
     thirds = " + ".join(str(total // target**i) for i in range(1, len(digits_found))) or "0"
     check.append(Step("the quotients of the total by the powers of the base, added", thirds, str(lost)))
-    check.append(
-        Step("the digit sum by Legendre's identity", f"{total} - ({target} - 1) · {lost}", str(answer))
-    )
+    check.append(Step("the digit sum by Legendre's identity", f"{total} - ({target} - 1) · {lost}", str(answer)))
     return Problem(
         "column_totals",
         "68",

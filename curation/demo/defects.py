@@ -9,9 +9,7 @@ from curation.demo.problem import Problem, Step
 from curation.demo.wording import FIND
 
 ANNOTATIONS = ("isqwen7bcorrect", "isqwen32bcorrect", "isgeminicorrect", "domain", "gemini_length", "trace")
-MIN_WORDS_FOR_A_CHANGED_WORD = (
-    70  # one changed word touches up to 5 of the 5-grams, which must stay a small share
-)
+MIN_WORDS_FOR_A_CHANGED_WORD = 70  # one changed word touches up to 5 of the 5-grams, which must stay a small share
 NEAR_SIMILARITY = 0.85
 
 ASY = "\n[asy]\ndraw((0,0)--({a},0)--({a},{b})--cycle);\n[/asy]"

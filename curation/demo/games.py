@@ -17,9 +17,7 @@ def nim(rng: random.Random, level: int) -> Problem:
         if total:
             break
     thing = rng.choice(("matches", "pebbles", "coins", "counters", "nuts", "shells"))
-    first, second = rng.sample(
-        ("Ada", "Bruno", "Cleo", "Dario", "Edda", "Felix", "Gwen", "Hugo", "Ines", "Jonas"), 2
-    )
+    first, second = rng.sample(("Ada", "Bruno", "Cleo", "Dario", "Edda", "Felix", "Gwen", "Hugo", "Ines", "Jonas"), 2)
     where = place(rng)
     moves = [pile - (pile ^ total) for pile in piles if pile ^ total < pile]
     counting = rng.random() < 0.35
@@ -49,12 +47,8 @@ def nim(rng: random.Random, level: int) -> Problem:
         value ^= pile
     for pile in piles:
         new = pile ^ total
-        word = (
-            f"smaller, so taking {pile - new} wins" if new < pile else "not smaller, so no winning move here"
-        )
-        steps.append(
-            Step(f"the size that balances the heap of {pile} ({word})", f"{pile} xor {total}", str(new))
-        )
+        word = f"smaller, so taking {pile - new} wins" if new < pile else "not smaller, so no winning move here"
+        steps.append(Step(f"the size that balances the heap of {pile} ({word})", f"{pile} xor {total}", str(new)))
     answer = len(moves) if counting else min(moves)
     if counting:
         steps.append(Step("the number of winning moves", " + ".join(["1"] * len(moves)), str(answer)))
@@ -180,9 +174,7 @@ def switches(rng: random.Random, level: int) -> Problem:
     if all(kind == "free" for kind in kinds):
         kinds[0] = "implies"
     letters = "ABCDEFGHIJ"[:size]
-    thing, on = rng.choice(
-        (("statements", "true"), ("lamps", "lit"), ("valves", "open"), ("guards", "awake"))
-    )
+    thing, on = rng.choice((("statements", "true"), ("lamps", "lit"), ("valves", "open"), ("guards", "awake")))
     off = {"true": "false", "lit": "dark", "open": "shut", "awake": "asleep"}[on]
     facts = []
     for a, b, kind in zip(letters, letters[1:], kinds, strict=False):
@@ -223,9 +215,7 @@ def switches(rng: random.Random, level: int) -> Problem:
         for state, name in ((1, on), (0, off)):
             before = [count for last, count in ((1, yes), (0, no)) if (last, state) in pairs]
             steps.append(
-                Step(
-                    f"the ways up to {b} with {b} {name}", sum_of(before) if before else "0", str(sum(before))
-                )
+                Step(f"the ways up to {b} with {b} {name}", sum_of(before) if before else "0", str(sum(before)))
             )
         yes, no = int(steps[-2].value), int(steps[-1].value)
     answer = yes + no
@@ -236,9 +226,7 @@ def switches(rng: random.Random, level: int) -> Problem:
         for state, name in ((1, on), (0, off)):
             after = [count for nxt, count in ((1, yes), (0, no)) if (state, nxt) in pairs]
             check.append(
-                Step(
-                    f"the ways from {a} on with {a} {name}", sum_of(after) if after else "0", str(sum(after))
-                )
+                Step(f"the ways from {a} on with {a} {name}", sum_of(after) if after else "0", str(sum(after)))
             )
         yes, no = int(check[-2].value), int(check[-1].value)
     check.append(Step("all ways, counted from the other end", f"{yes} + {no}", str(yes + no)))

@@ -73,9 +73,7 @@ def lattice_polygon(rng: random.Random, level: int) -> Problem:
     for (x, y), (u, v) in edges:
         pieces.append((x - u) * (y + v))
         work = f"({x} - {signed(u)}) · ({y} + {signed(v)})"
-        check.append(
-            Step(f"twice the trapezoid under the side from ({x},{y}) to ({u},{v})", work, str(pieces[-1]))
-        )
+        check.append(Step(f"twice the trapezoid under the side from ({x},{y}) to ({u},{v})", work, str(pieces[-1])))
     check.append(Step("twice the area from the trapezoids", sum_of(pieces), str(double)))
     steps.append(Step("the area", f"{double} / 2", str(answer)))
     if inner:

@@ -20,9 +20,7 @@ def motion_phases(rng: random.Random, level: int) -> Problem:
         if rate == 0 and speed == 0:
             rate = 2
         verb = (
-            "keeps its speed"
-            if rate == 0
-            else ("speeds up" if rate > 0 else "slows down") + f" at {abs(rate)} m/s^2"
+            "keeps its speed" if rate == 0 else ("speeds up" if rate > 0 else "slows down") + f" at {abs(rate)} m/s^2"
         )
         facts.append(f"{verb} for {seconds} s")
         new = speed + rate * seconds
@@ -43,11 +41,7 @@ def motion_phases(rng: random.Random, level: int) -> Problem:
     average = rng.random() < 0.3
     who, where = person(rng), place(rng)
     initial = "from rest" if start == 0 else f"with a speed of {start} m/s"
-    ask = (
-        "its average speed over the whole time, in m/s"
-        if average
-        else "the total distance covered, in metres"
-    )
+    ask = "its average speed over the whole time, in m/s" if average else "the total distance covered, in metres"
     close = as_fraction(rng) if average else as_integer(rng)
     question = (
         rng.choice(
@@ -90,8 +84,7 @@ def motion_phases(rng: random.Random, level: int) -> Problem:
         (
             (
                 "Does it ever move backwards?",
-                f"The speeds at the ends of the phases are {', '.join(map(str, speeds))}, never "
-                "negative, so no.",
+                f"The speeds at the ends of the phases are {', '.join(map(str, speeds))}, never negative, so no.",
             ),
             (
                 "Is a mean of speeds allowed?",
@@ -134,11 +127,7 @@ def energy_track(rng: random.Random, level: int) -> Problem:
             steps.append(Step(f"the kinetic energy after part {len(parts)}", work, str(energy)))
             moves.append(-mass * 10 * rise)
     squared = rng.random() < 0.5
-    ask = (
-        "the square of its speed at the end, in m^2/s^2"
-        if squared
-        else "its kinetic energy at the end, in joules"
-    )
+    ask = "the square of its speed at the end, in m^2/s^2" if squared else "its kinetic energy at the end, in joules"
     route = listed(parts, "and finally")
     question = rng.choice(
         (
@@ -201,11 +190,7 @@ def heat_mixing(rng: random.Random, level: int) -> Problem:
     extra = (rng.randint(1, 8), 5 * rng.randint(1, 18))
     first = listed([f"{m} kg at {t} °C" for m, t in portions])
     heat = f" A heater then supplies {heater} kJ." if heater else ""
-    change = (
-        f" After mixing one draws off {removed} kg and adds {extra[0]} kg at {extra[1]} °C."
-        if removed
-        else ""
-    )
+    change = f" After mixing one draws off {removed} kg and adds {extra[0]} kg at {extra[1]} °C." if removed else ""
     law = "specific heat of water 4.2 kJ/(kg K), no losses, no boiling"
     question = rng.choice(
         (
@@ -223,9 +208,7 @@ def heat_mixing(rng: random.Random, level: int) -> Problem:
     temperature = Fraction(product, mass)
     steps = [
         Step("the first mass in kg", sum_of([m for m, _ in portions]), str(mass)),
-        Step(
-            "the sum of mass times temperature", " + ".join(f"{m} · {t}" for m, t in portions), str(product)
-        ),
+        Step("the sum of mass times temperature", " + ".join(f"{m} · {t}" for m, t in portions), str(product)),
         Step("the temperature of the mixture", f"{product} / {mass}", str(temperature)),
     ]
     check = []
@@ -244,9 +227,7 @@ def heat_mixing(rng: random.Random, level: int) -> Problem:
     if heater:
         new = temperature + Fraction(heater * 10, 42 * mass)
         steps.append(
-            Step(
-                "the temperature after heating", f"{over(temperature)} + {heater} / (4.2 · {mass})", str(new)
-            )
+            Step("the temperature after heating", f"{over(temperature)} + {heater} / (4.2 · {mass})", str(new))
         )
         check.append(Step("the heated mixture", f"({product} + {heater} / 4.2) / {mass}", str(new)))
         temperature = new
@@ -264,8 +245,7 @@ def heat_mixing(rng: random.Random, level: int) -> Problem:
         "80",
         question,
         "the final temperature in °C",
-        "Without losses, mass times temperature is additive, because the specific heat is the same "
-        "everywhere.",
+        "Without losses, mass times temperature is additive, because the specific heat is the same everywhere.",
         tuple(steps),
         str(temperature),
         "Each addition shifts the temperature towards that of the added water by its share.",

@@ -61,14 +61,10 @@ def modular_power(rng: random.Random, level: int) -> Problem:
         value = square % modulus
         if bit == "1":
             reached += 1
-            steps.append(
-                _reduce(f"{base}^{reached} modulo {modulus}", f"{value} · {base}", value * base, modulus)
-            )
+            steps.append(_reduce(f"{base}^{reached} modulo {modulus}", f"{value} · {base}", value * base, modulus))
             value = value * base % modulus
     if start > 1:
-        steps.append(
-            _reduce(f"the product with the start {start}", f"{start} · {value}", start * value, modulus)
-        )
+        steps.append(_reduce(f"the product with the start {start}", f"{start} · {value}", start * value, modulus))
     cycle, order = [Step(f"{base}^1 modulo {modulus}", str(base), str(base))], 1
     value = base
     while value != 1:
@@ -90,9 +86,7 @@ def modular_power(rng: random.Random, level: int) -> Problem:
         "modular_power",
         "11",
         question,
-        f"{start} · {base}^{exponent} modulo {modulus}"
-        if start > 1
-        else f"{base}^{exponent} modulo {modulus}",
+        f"{start} · {base}^{exponent} modulo {modulus}" if start > 1 else f"{base}^{exponent} modulo {modulus}",
         f"Squaring and multiplying by {base} along the binary digits of {exponent} keeps all numbers below "
         f"{modulus}.",
         tuple(steps),
@@ -169,9 +163,7 @@ def remainder_system(rng: random.Random, level: int) -> Problem:
     if bound:
         rounds = max(0, -(-(bound + 1 - value) // modulus))
         answer = value + rounds * modulus
-        steps.append(
-            Step(f"the first such number above {bound}", f"{value} + {rounds} · {modulus}", str(answer))
-        )
+        steps.append(Step(f"the first such number above {bound}", f"{value} + {rounds} · {modulus}", str(answer)))
     check = [
         Step(f"the remainder modulo {m}", f"{answer} - {answer // m} · {m}", str(r))
         for r, m in zip(rests, moduli, strict=True)
@@ -262,9 +254,7 @@ def divisors(rng: random.Random, level: int) -> Problem:
             value, work = power - low + 1, f"{power} - {low} + 1"
         else:
             value, work = power // 2 + 1, f"({power} - {power % 2}) / 2 + 1"
-        steps.append(
-            Step(f"the {'sum' if ask == 'sum' else 'choices'} for the prime {prime}", work, str(value))
-        )
+        steps.append(Step(f"the {'sum' if ask == 'sum' else 'choices'} for the prime {prime}", work, str(value)))
         values.append(value)
     answer = prod(values)
     steps.append(Step("the product over the primes", " · ".join(map(str, values)), str(answer)))

@@ -91,9 +91,7 @@ def _draw_drafts(rng: random.Random, count: int, novelty: Novelty) -> list[_Draf
 def _plant_formatting(rng: random.Random, drafts: list[_Draft]) -> list[_Draft]:
     """Put formatting defects into the first drafts that suit; the others come back as they were."""
     wanted = [f"formatting.{rule}" for rule in ("asy", "image_reference", "part_number", "bold_digits")]
-    codes = [code for code in wanted for _ in range(NUM_PER_FORMATTING_RULE)] + [
-        "kept.bold_with_blank"
-    ] * NUM_KEPT
+    codes = [code for code in wanted for _ in range(NUM_PER_FORMATTING_RULE)] + ["kept.bold_with_blank"] * NUM_KEPT
     kept_aime, planted = 0, []
     for draft in drafts:
         code = ""
@@ -113,16 +111,10 @@ def _plant_formatting(rng: random.Random, drafts: list[_Draft]) -> list[_Draft]:
 def _contaminated(
     rng: random.Random, scenarios: list[Problem], shorts: list[Problem], lines: list[Problem]
 ) -> list[_Draft]:
-    chosen = [
-        ("decontamination.ngram", defects.borrowing(rng, p)) for p in rng.sample(scenarios, NUM_BORROWED)
-    ]
-    chosen += [
-        ("decontamination.short", defects.respelled(rng, p)) for p in rng.sample(shorts, NUM_RESPELLED)
-    ]
+    chosen = [("decontamination.ngram", defects.borrowing(rng, p)) for p in rng.sample(scenarios, NUM_BORROWED)]
+    chosen += [("decontamination.short", defects.respelled(rng, p)) for p in rng.sample(shorts, NUM_RESPELLED)]
     chosen += [("decontamination.short", defects.respelled(rng, p)) for p in rng.sample(lines, NUM_LINES)]
-    return [
-        _Draft(problem, 2, choose_source(rng, problem, "math", ""), "math", code) for code, problem in chosen
-    ]
+    return [_Draft(problem, 2, choose_source(rng, problem, "math", ""), "math", code) for code, problem in chosen]
 
 
 def _choose_long(drafts: list[_Draft]) -> set[str]:
@@ -158,9 +150,7 @@ def _with_copies(
             carry("annotation.missing", rows[i])
     # a length alone is no annotation that a later row can bring, it comes with its trace
     brought = [
-        annotation
-        for annotation in defects.ANNOTATIONS
-        if annotation not in ("isgeminicorrect", "gemini_length")
+        annotation for annotation in defects.ANNOTATIONS if annotation not in ("isgeminicorrect", "gemini_length")
     ]
     for annotation in [*brought, *[""] * NUM_PLAIN_DUPLICATES]:
         i = clean.pop()
@@ -198,8 +188,7 @@ def make_demo(seed: int = 0, num_questions: int = 2400) -> DemoPool:
     """
     if num_questions < MIN_QUESTIONS:
         raise ValueError(
-            f"num_questions={num_questions} leaves no room for the planted defects; use {MIN_QUESTIONS} or "
-            "more"
+            f"num_questions={num_questions} leaves no room for the planted defects; use {MIN_QUESTIONS} or more"
         )
     rng = random.Random(seed)  # noqa: S311
     scenarios, shorts, embeddings, lines = make_benchmark(rng)

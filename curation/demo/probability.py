@@ -137,8 +137,7 @@ def two_states(rng: random.Random, level: int) -> Problem:
         f"If p is the probability of {good} now, the next one is p · {stay} + (1 - p) · {come}.",
         tuple(steps),
         str(chance),
-        "The deviation from the long-run share shrinks by a constant factor at each move, which gives a "
-        "closed form.",
+        "The deviation from the long-run share shrinks by a constant factor at each move, which gives a closed form.",
         check,
         (
             (f"Which state does the number {come} belong to?", f"To the change from {bad} to {good}."),

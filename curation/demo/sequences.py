@@ -20,9 +20,7 @@ def recurrence(rng: random.Random, level: int) -> Problem:
     length = 4 + level
     total = rng.random() < 0.5
     linear = f"{slope}n" if slope > 1 else "n" if slope else ""
-    rule = (
-        f"{factor}a_n" + (f" + {linear}" if linear else "") + (f" - {-shift}" if shift < 0 else f" + {shift}")
-    )
+    rule = f"{factor}a_n" + (f" + {linear}" if linear else "") + (f" - {-shift}" if shift < 0 else f" + {shift}")
     who, where = person(rng), place(rng)
     ask = f"the sum $a_1 + a_2 + \\dots + a_{{{length}}}$" if total else f"$a_{{{length}}}$"
     options = [
@@ -171,8 +169,7 @@ def range_of_cubic(rng: random.Random, level: int) -> Problem:
     question = rng.choice(
         (
             f"Let $f(x) = {text}$ for ${left} \\le x \\le {right}$. {find(rng)} {word} of $f$.",
-            f"On the interval $[{left}, {right}]$, {find(rng).lower()} {word} that ${text}$ "
-            f"takes.{as_integer(rng)}",
+            f"On the interval $[{left}, {right}]$, {find(rng).lower()} {word} that ${text}$ takes.{as_integer(rng)}",
             f"The height of a track, in metres above {place(rng)}, is $h(x) = {text}$ at the mark $x$; "
             f"marks run from {left} to "
             f"{right}. {who} notes the highest and the lowest point. {find(rng)} {word} of $h$.",

@@ -61,6 +61,4 @@ def as_fraction(rng: random.Random) -> str:
 
 def as_integer(rng: random.Random) -> str:
     """A sentence, with the blank before it, or nothing."""
-    return rng.choice(
-        ("", "", " The answer is an integer.", " Answer with one integer.", " Give an exact integer.")
-    )
+    return rng.choice(("", "", " The answer is an integer.", " Answer with one integer.", " Give an exact integer."))

@@ -85,9 +85,7 @@ def _store(
     hits = sorted({pks[overlap.question] for overlap in overlaps})
     pairs = [(pks[overlap.question], keys[overlap.problem]) for overlap in overlaps]
     # evidence that a cut-off check had stored already, a decision on it included, stays as it is
-    known = set(
-        Contamination.objects.filter(question_id__in=hits).values_list("question_id", "problem_id")
-    )
+    known = set(Contamination.objects.filter(question_id__in=hits).values_list("question_id", "problem_id"))
     bulk.insert(
         Contamination,
         (

@@ -178,9 +178,7 @@ class _FileLoad:
 
     def _known(self, rows: Sequence[IdentifiedRow], rejected: RejectedRows) -> Iterator[IdentifiedRow]:
         hashes = {item.question_hash for item in rows}
-        known = set(
-            Question.objects.filter(question_hash__in=hashes).values_list("question_hash", flat=True)
-        )
+        known = set(Question.objects.filter(question_hash__in=hashes).values_list("question_hash", flat=True))
         for item in rows:
             if item.question_hash in known:
                 yield item

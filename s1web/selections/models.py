@@ -7,9 +7,27 @@ from django.db import models
 from s1web.pool.models import Question
 
 
+class Selection(models.Model):
+    """A frozen, ordered list of questions; `sha256` is over their hashes joined by a newline."""
+
+    name = models.CharField(max_length=120, unique=True)
+    size = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def run(self) -> "CurationRun":
+        """The run that made it; later runs may have come to the same questions again."""
+        return self.runs.earliest("pk")
+
+
 class CurationRun(models.Model):
     """One run of a recipe over the pool, with everything needed to replay and explain it."""
 
+    selection = models.ForeignKey(Selection, on_delete=models.PROTECT, related_name="runs")
     created_at = models.DateTimeField(auto_now_add=True)
     seed = models.BigIntegerField()
     code_version = models.CharField(max_length=50)
@@ -43,19 +61,6 @@ class Decision(models.Model):
     def stage(self) -> str:
         """A rule's code starts with its stage."""
         return self.rule.partition(".")[0]
-
-
-class Selection(models.Model):
-    """A frozen, ordered list of questions; `sha256` is over their hashes joined by a newline."""
-
-    run = models.ForeignKey(CurationRun, on_delete=models.PROTECT, related_name="selections")
-    name = models.CharField(max_length=120, unique=True)
-    size = models.PositiveIntegerField()
-    sha256 = models.CharField(max_length=64)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class SelectionMember(models.Model):

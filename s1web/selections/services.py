@@ -87,7 +87,7 @@ def find_selection(name: str) -> Selection:
     Raises:
         NotFoundError: there is none; the message lists what is there.
     """
-    found = Selection.objects.select_related("run").filter(name=name).first()
+    found = Selection.objects.filter(name=name).first()
     if found is None:
         names = list(Selection.objects.order_by("-pk").values_list("name", flat=True)[:10])
         raise NotFoundError(f"no selection {name!r} (there: {', '.join(names) or 'none yet'}); make one with curate")
@@ -176,7 +176,19 @@ def _store(
     repeats: Sequence[NearDuplicate],
     contamination: dict[int, dict[str, Any]],
 ) -> tuple[CurationRun, Selection]:
+    selection = _find_same(name or _default_name(recipe), result, is_given=bool(name))
+    if selection is None:
+        selection = Selection.objects.create(
+            name=name or _free_name(_default_name(recipe)), size=len(result.selected), sha256=result.sha256
+        )
+        members = snapshot.pks[result.selected].tolist()
+        bulk.insert(
+            SelectionMember,
+            ("selection_id", "question_id", "position", "is_whole"),
+            ((selection.pk, pk, place, place < result.num_whole) for place, pk in enumerate(members)),
+        )
     run = CurationRun.objects.create(
+        selection=selection,
         seed=recipe.seed,
         code_version=code_version(),
         pool_fingerprint=snapshot.fingerprint,
@@ -190,20 +202,6 @@ def _store(
         ("run_id", "question_id", "rule", "evidence"),
         _decisions(run, recipe, snapshot, result, repeats, contamination),
     )
-    selection = _find_same(name or _default_name(recipe), result, is_given=bool(name))
-    if selection is None:
-        selection = Selection.objects.create(
-            run=run,
-            name=name or _free_name(_default_name(recipe)),
-            size=len(result.selected),
-            sha256=result.sha256,
-        )
-        members = snapshot.pks[result.selected].tolist()
-        bulk.insert(
-            SelectionMember,
-            ("selection_id", "question_id", "position", "is_whole"),
-            ((selection.pk, pk, place, place < result.num_whole) for place, pk in enumerate(members)),
-        )
     return run, selection
 
 

@@ -430,9 +430,7 @@ def test_uniform_rank(n: int, v: float, expected: int) -> None:
     assert twin.uniform_rank(n, v) == expected
 
 
-@pytest.mark.parametrize(
-    ("u", "expected"), [(0.0, "05"), (0.33, "05"), (0.34, "11"), (0.67, "81"), (0.99, "81")]
-)
+@pytest.mark.parametrize(("u", "expected"), [(0.0, "05"), (0.33, "05"), (0.34, "11"), (0.67, "81"), (0.99, "81")])
 def test_uniform_domain(u: float, expected: str) -> None:
     assert twin.pick_domain_uniformly(["05", "11", "81"], u) == expected
 

@@ -41,9 +41,7 @@ class Command(BaseCommand):
             source=options["source"], mapping=tuple(options["map"]), existing_only=options["existing_only"]
         )
         with self.progress("loading") as report:
-            result = load_pool(
-                options["paths"], load_options, lambda table: report(table.done, table.total)
-            )
+            result = load_pool(options["paths"], load_options, lambda table: report(table.done, table.total))
         return {
             "read": result.read,
             "new": result.new,

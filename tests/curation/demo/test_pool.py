@@ -169,9 +169,7 @@ def test_contamination_is_where_it_is_planted_and_nowhere_else(demo: DemoPool) -
 def test_short_contamination_comes_as_a_whole_problem_and_inside_a_longer_one(demo: DemoPool) -> None:
     problems = {" ".join(words_of(item["problem"])) for item in demo.benchmark}
     rows = first_rows(demo)
-    whole = [
-        " ".join(words_of(rows[h]["question"])) in problems for h in demo.planted["decontamination.short"]
-    ]
+    whole = [" ".join(words_of(rows[h]["question"])) in problems for h in demo.planted["decontamination.short"]]
     assert sum(whole) >= 3
     assert len(whole) - sum(whole) >= 3
 
@@ -200,9 +198,7 @@ def test_duplicates_are_as_planted_and_some_bring_what_the_first_row_lacks(demo:
         brought.update([column for column in ANNOTATIONS if first[column] is None] or ["nothing"])
         assert all(later[column] is not None for column in ANNOTATIONS)
     assert brought["nothing"] >= 2
-    assert all(
-        brought[column] for column in ("isqwen7bcorrect", "isqwen32bcorrect", "domain", "gemini_length")
-    )
+    assert all(brought[column] for column in ("isqwen7bcorrect", "isqwen32bcorrect", "domain", "gemini_length"))
 
 
 def test_near_duplicates_follow_their_originals_and_differ_little(demo: DemoPool) -> None:
@@ -237,11 +233,7 @@ def test_a_question_carries_one_defect_at_most(demo: DemoPool) -> None:
 
 def test_the_benchmark_has_distinct_problems_with_integer_answers(demo: DemoPool) -> None:
     assert len(demo.benchmark) == 60
-    assert (
-        len({item["problem"] for item in demo.benchmark})
-        == len({item["id"] for item in demo.benchmark})
-        == 60
-    )
+    assert len({item["problem"] for item in demo.benchmark}) == len({item["id"] for item in demo.benchmark}) == 60
     assert all(re.fullmatch(r"-?\d+", item["answer"]) for item in demo.benchmark)
 
 
@@ -277,9 +269,7 @@ def test_defects_fit_in_a_small_pool_too() -> None:
 
 
 def test_a_pool_too_small_for_its_defects_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match="num_questions=50 leaves no room for the planted defects; use 300 or more"
-    ):
+    with pytest.raises(ValueError, match="num_questions=50 leaves no room for the planted defects; use 300 or more"):
         make_demo(0, 50)
 
 

@@ -222,9 +222,7 @@ def solve_postfix(problem: Problem) -> str:
 
 def solve_roots(problem: Problem) -> str:
     power = integers(problem.target)[0]
-    e1, e2, e3 = integers(
-        problem.plan.split(", Newton")[0].removeprefix("With the elementary symmetric values ")
-    )
+    e1, e2, e3 = integers(problem.plan.split(", Newton")[0].removeprefix("With the elementary symmetric values "))
     roots = [r for r in range(-10, 11) if r**3 - e1 * r * r + e2 * r - e3 == 0]
     assert len(roots) == 3
     return str(sum(r**power for r in roots))

