@@ -40,7 +40,7 @@ demo: setup
 lint: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy curation inference training s1web workers
+	$(VENV)/bin/mypy curation inference training s1web workers benchmarks
 	$(MANAGE) makemigrations --check --dry-run
 
 test: lint

@@ -29,9 +29,9 @@ def find_near_duplicates(questions: Sequence[str], *, threshold: float = 0.85) -
 
     Two questions are near duplicates where the Jaccard similarity of their sets of three-token shingles is at
     least `threshold` and they hold the same numbers in the same order: mathematics with other numbers is another
-    question.
-    Spacing, punctuation, case and LaTeX signs are ignored. A question is compared with kept ones only, so that a
-    chain of small changes does not swallow what differs from its start. Deterministic.
+    question. Spacing, punctuation, case and LaTeX's own signs are ignored; operators are not. A question is
+    compared with kept ones only, so that a chain of small changes does not swallow what differs from its start.
+    Deterministic.
 
     Raises:
         ValueError: the threshold is not above 0.5 and at most 1.

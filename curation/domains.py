@@ -8,7 +8,8 @@ from importlib import resources
 # part of the key of a stored domain: bump when the prompt's text changes
 DOMAIN_PROMPT_VERSION = "domain-1"
 
-_LAST_CODE = re.compile(r"(?<!\d)(\d\d)(?!\d)\W*$")
+# not the end of a longer number, a decimal or a name
+_LAST_CODE = re.compile(r"(?<![\w.,])(\d\d)\W*$")
 
 
 @cache

@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Iterable
 
+_LARGE = 1024
+
 
 def question_hash(question: str) -> str:
     """First 16 hex digits of SHA-256 of the question's UTF-8 text, unnormalised: its identity everywhere.
@@ -19,17 +21,25 @@ def selection_sha256(hashes: Iterable[str]) -> str:
 
 
 def digest64(*parts: str | None) -> int:
-    """Signed 64-bit BLAKE2b digest of the parts, each with its length, so that ("ab", None) is not ("a", "b").
+    """First 64 bits, signed, of SHA-256 of the parts, each with its length, so that ("ab", None) is not ("a", "b").
 
     Returns:
         An integer in [-2**63, 2**63), which every database stores as a big integer.
     """
-    digest = hashlib.blake2b(digest_size=8)
+    digest = hashlib.sha256()
+    pieces: list[bytes] = []
     for part in parts:
         if part is None:
-            digest.update(b"-;")
+            pieces.append(b"-;")
+            continue
+        data = part.encode()
+        pieces.append(b"%d;" % len(data))
+        if len(data) < _LARGE:
+            pieces.append(data)
         else:
-            data = part.encode()
-            digest.update(b"%d;" % len(data))
+            # small pieces go into the hash in one call; a large one is not copied for that
+            digest.update(b"".join(pieces))
             digest.update(data)
-    return int.from_bytes(digest.digest(), "big", signed=True)
+            pieces.clear()
+    digest.update(b"".join(pieces))
+    return int.from_bytes(digest.digest()[:8], "big", signed=True)

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from curation.errors import ConfigError, InputError
 
-# field -> column names that mean it, the first one there wins; compared without case
+# the longest name that the database keeps: of a source, a model, a judge or a tokenizer
+MAX_NAME = 500
+# field -> column names that mean it, the first one there wins, and a row that lacks it is read by the next;
+# compared without case
 ALIASES: dict[str, tuple[str, ...]] = {
     "question": ("question", "problem", "query"),
     "solution": ("solution", "reference_solution"),
@@ -66,6 +70,7 @@ class Layout:
 
     Attributes:
         columns: the fields that the file has; a column serves one field, or several where the user says so.
+        instead: column -> the further columns of the same field, read in this order where a row has null in it.
         traces: one entry a generator; the first is the row's own trace.
         generator: whose trace the row holds, where no column says so.
         is_attempts: rows are ordinary models' attempts at questions (question, model, attempt, correct).
@@ -80,6 +85,15 @@ class Layout:
     is_attachment: bool = False
     ignored: tuple[str, ...] = ()
     needed: frozenset[str] = field(default_factory=frozenset)
+    instead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def value(self, raw: Mapping[str, Any], column: str) -> Any:
+        """What a row has in a column, or in one that means the same; None where it has nothing."""
+        value = raw.get(column)
+        if value is None and column in self.instead:
+            found = (raw[name] for name in self.instead[column] if raw.get(name) is not None)
+            return next(found, None)
+        return value
 
 
 def parse_mapping(pairs: Iterable[str], names: Sequence[str]) -> dict[str, list[str]]:
@@ -122,28 +136,31 @@ def resolve(names: Sequence[str], mapping: Iterable[str] = (), presets: Mapping[
 
     Raises:
         ConfigError: a pair of the mapping that cannot be followed.
-        InputError: no column holds the question.
+        InputError: no column holds the question, or a column that is needed has an impossible name.
     """
     columns = {name: found[0] for name, found in parse_mapping(mapping, names).items()}
+    there = set(names)
     taken = set(columns.values())
     for column, name in (presets or {}).items():
-        if column in names and name not in columns:
+        if column in there and name not in columns:
             columns[name] = column
             taken.add(column)
     lowered = {name.lower(): name for name in reversed(names)}
+    instead: dict[str, tuple[str, ...]] = {}
     for name, aliases in ALIASES.items():
-        found = next((lowered[alias] for alias in aliases if alias in lowered), None)
-        if name not in columns and found is not None and found not in taken:
-            columns[name] = found
-            taken.add(found)
+        found = [lowered[alias] for alias in aliases if alias in lowered]
+        if name not in columns and found and found[0] not in taken:
+            columns[name] = found[0]
+            instead[found[0]] = tuple(column for column in found[1:] if column not in taken)
+            taken.update(found)
     if "question" not in columns and "messages" not in columns:
         raise InputError(
             f"no column holds the question: the file has {_listing(names)}; say which with --map COLUMN=question"
         )
-    return _with_traces(names, columns)
+    return _with_traces(names, columns, {column: others for column, others in instead.items() if others})
 
 
-def _with_traces(names: Sequence[str], columns: dict[str, str]) -> Layout:
+def _with_traces(names: Sequence[str], columns: dict[str, str], instead: Mapping[str, tuple[str, ...]]) -> Layout:
     own = TraceColumns(
         thinking=columns.get("thinking", ""),
         attempt=columns.get("attempt", ""),
@@ -171,6 +188,8 @@ def _with_traces(names: Sequence[str], columns: dict[str, str]) -> Layout:
             for trace in traces
         )
     ) - {""}
+    used = used.union(*(instead.get(column, ()) for column in used))
+    _check_names(used)
     return Layout(
         columns=columns,
         traces=() if is_attempts else tuple(traces),
@@ -179,19 +198,41 @@ def _with_traces(names: Sequence[str], columns: dict[str, str]) -> Layout:
         is_attachment=is_attachment,
         ignored=tuple(name for name in names if name not in used),
         needed=frozenset(used),
+        instead=instead,
     )
+
+
+def _check_names(columns: Iterable[str]) -> None:
+    """A column's name becomes the name of a judge, a generator or a tokenizer; refuse what cannot be kept as one."""
+    for column in columns:
+        if len(column) > MAX_NAME:
+            raise InputError(
+                f"column {column[:40]!r}... has a name of {len(column):,} characters; at most {MAX_NAME} are allowed"
+            )
+        if not is_storable(column):
+            raise InputError(f"column {column!r} has a name that no database text can hold; rename it")
+
+
+def is_storable(text: str) -> bool:
+    """Whether a text has a UTF-8 form (no half of a surrogate pair) and no NUL character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
 
 
 def _prefixed_traces(names: Sequence[str], columns: Mapping[str, str]) -> list[TraceColumns]:
     """s1K-1.1's way: one set of columns a generator, e.g. deepseek_thinking_trajectory, deepseek_grade."""
     traces = []
+    there = set(names)
     for name in names:
         suffix = next((end for end in _TRACE_SUFFIXES["thinking"] if name.lower().endswith(end)), None)
         if suffix is None or name == columns.get("thinking"):
             continue
         generator = name[: -len(suffix)]
         found = {
-            part: next((generator + end for end in ends if generator + end in names), "")
+            part: next((generator + end for end in ends if generator + end in there), "")
             for part, ends in _TRACE_SUFFIXES.items()
         }
         traces.append(TraceColumns(generator=generator, **found))

@@ -117,7 +117,7 @@ class Recipe:
             )
 
     def to_toml(self) -> str:
-        """The recipe as a file that `recipe_from_toml` reads back to an equal one; every option is written out."""
+        """The recipe as a file that `recipe_from_toml` reads back to an equal one; what is None is left out."""
         values = {name: _plain(value) for name, value in dataclasses.asdict(self).items() if value is not None}
         document: dict[str, Any] = {}
         for section, names in SECTIONS.items():

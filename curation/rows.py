@@ -3,19 +3,23 @@
 import json
 import math
 import re
+import reprlib
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from curation.difficulty import LARGE_MODEL, SMALL_MODEL
 from curation.errors import RowError
-from curation.layouts import Layout, TraceColumns
+from curation.layouts import MAX_NAME, Layout, TraceColumns, is_storable
 from curation.records import Attempt, PoolRow, Trace
 
 # a text longer than this many characters is not a question, a solution or a trace
 MAX_TEXT = 64 * 2**20
-MAX_DOMAIN, MAX_NAME = 1_000, 500
+MAX_DOMAIN = 1_000
 
 _GRADES = {"yes": True, "true": True, "1": True, "1.0": True, "no": False, "false": False, "0": False, "0.0": False}
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
 _MISSING = ("", "none", "null", "nan", "n/a")
 _THINK = re.compile(r"\A\s*<think>(.*?)(?:</think>(.*))?\Z", re.DOTALL)
 _S1 = re.compile(r"\A\s*<\|im_start\|>think\n(.*?)(?:\n?<\|im_start\|>answer\n(.*))?\Z", re.DOTALL)
@@ -76,7 +80,7 @@ class RowReader:
 
     def _get(self, raw: Mapping[str, Any], name: str) -> Any:
         column = self.layout.columns.get(name)
-        return raw.get(column) if column else None
+        return self.layout.value(raw, column) if column else None
 
     def _question(self, raw: Mapping[str, Any]) -> tuple[str, str]:
         """The question, and the assistant's message where the row is a conversation."""
@@ -100,7 +104,7 @@ class RowReader:
             grade = _grade(self._get(raw, "correct"), "correct")
             attempt = Attempt(generator, text, grade, judge or layout.columns.get("correct", ""))
             return (), (attempt,) if text or grade is not None else ()
-        traces = [trace for columns in layout.traces for trace in _read_trace(raw, columns, generator, judge)]
+        traces = [trace for columns in layout.traces for trace in _read_trace(raw, layout, columns, generator, judge)]
         if not any(trace.thinking for trace in traces):
             reply = reply or _text(self._get(raw, "response"), "response")
             if reply:
@@ -122,7 +126,7 @@ class RowReader:
         for name, model in self.models.items():
             text = _text(self._get(raw, f"{name}_attempt"), f"{name}_attempt")
             column = layout.columns.get(f"{name}_grade", "")
-            grade = _grade(raw.get(column), column) if column else None
+            grade = _grade(layout.value(raw, column), column) if column else None
             if text or grade is not None:
                 attempts.append(Attempt(model, text, grade, column))
         return tuple(traces), tuple(attempts)
@@ -141,13 +145,19 @@ def split_thinking(reply: str) -> tuple[str, str]:
     return (thinking.strip("\n"), attempt.strip("\n")) if closing else ("", reply)
 
 
-def _read_trace(raw: Mapping[str, Any], columns: TraceColumns, generator: str, judge: str) -> list[Trace]:
+def _read_trace(
+    raw: Mapping[str, Any], layout: Layout, columns: TraceColumns, generator: str, judge: str
+) -> list[Trace]:
     """The traces of one generator in a row: none, one, or one a trajectory (the first has grade and length)."""
-    trajectories = _trajectories(raw.get(columns.thinking), columns.thinking) if columns.thinking else []
-    attempt = _text(raw.get(columns.attempt), columns.attempt) if columns.attempt else ""
-    grade = _grade(raw.get(columns.trace_grade), columns.trace_grade) if columns.trace_grade else None
-    tokens = _tokens(raw.get(columns.trace_tokens), columns.trace_tokens) if columns.trace_tokens else None
-    reason = _text(raw.get(columns.grade_reason), columns.grade_reason) if columns.grade_reason else ""
+
+    def get(column: str) -> Any:
+        return layout.value(raw, column) if column else None
+
+    trajectories = _trajectories(get(columns.thinking), columns.thinking)
+    attempt = _text(get(columns.attempt), columns.attempt)
+    grade = _grade(get(columns.trace_grade), columns.trace_grade)
+    tokens = _tokens(get(columns.trace_tokens), columns.trace_tokens)
+    reason = _text(get(columns.grade_reason), columns.grade_reason)
     if not trajectories and attempt.lstrip().startswith("<think>"):
         thinking, attempt = split_thinking(attempt)
         trajectories = [thinking] if thinking else []
@@ -168,11 +178,9 @@ def _read_trace(raw: Mapping[str, Any], columns: TraceColumns, generator: str, j
 
 def _trajectories(value: Any, column: str) -> list[str]:
     """s1's list of one string; a plain text, or a list written as JSON in a CSV cell, is understood too."""
-    if isinstance(value, str) and value.startswith("[") and value.rstrip().endswith("]"):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return [value]
+    listed = _listed(value)
+    if listed is not None and all(item is None or isinstance(item, str) for item in listed):
+        value = listed  # else "[1]" is a text in brackets
     if isinstance(value, list):
         if any(item is not None and not isinstance(item, str) for item in value):
             raise RowError(f"{column} holds {_shown(value)}; a list of texts is allowed")
@@ -181,10 +189,22 @@ def _trajectories(value: Any, column: str) -> list[str]:
     return [text] if text else []
 
 
+def _listed(value: Any) -> list[Any] | None:
+    """The list that a text holds as JSON, as in a CSV cell; None where it holds none."""
+    if not isinstance(value, str) or not value.startswith("[") or not value.rstrip().endswith("]"):
+        return None
+    try:
+        listed = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    return listed if isinstance(listed, list) else None
+
+
 def _conversation(messages: Any) -> tuple[str | None, str]:
     """(question, reply) of a conversation with one question; keys role/content or from/value."""
     if messages is None:
         return None, ""
+    messages = _listed(messages) or messages
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         raise RowError(f"messages holds {_shown(messages)}; a list of role and content is allowed")
     turns: dict[str, list[Any]] = {}
@@ -207,7 +227,7 @@ def _text(value: Any, column: str, *, numbers: bool = False, limit: int = MAX_TE
         return _checked(value, column, limit)
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    if numbers and isinstance(value, int | float) and not isinstance(value, bool):
+    if numbers and isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return str(value)
     raise RowError(f"{column} holds {_shown(value)}; a text is allowed")
 
@@ -217,6 +237,9 @@ def _checked(text: str, column: str, limit: int) -> str:
         raise RowError(f"{column} has {len(text):,} characters; at most {limit:,} are allowed")
     if "\0" in text:
         raise RowError(f"{column} holds a NUL character (U+0000), which a database text cannot hold; remove it")
+    # long texts are looked at when the row gets its identity
+    if limit < MAX_TEXT and not is_storable(text):
+        raise RowError(f"{column} holds half a surrogate pair, which no UTF-8 text can hold; repair the text")
     return text
 
 
@@ -279,5 +302,6 @@ def _shown(value: Any) -> str:
         return "NaN"
     if isinstance(value, int) and abs(value) > 10**60:
         return f"{kind} of more than 60 digits"
-    text = repr(value) if isinstance(value, int | float | str) else repr(value)[:10_000]
+    # it stops at a depth and a length: a value may be nested as deeply, and be as long, as a file allows
+    text = repr(value) if isinstance(value, int | float) else _SHORT.repr(value)
     return f"{kind} ({text if len(text) <= 60 else text[:57] + '...'})"

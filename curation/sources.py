@@ -1,5 +1,6 @@
 """The 16 sources of s1's pool (s1 §2.1, table 7 of the paper): who they are, how many rows, which columns."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ class SourcePreset:
 
     Attributes:
         name: as the paper writes it.
-        markers: lower-case texts, one of which stands in the `source_type` of its rows.
+        markers: lower-case texts, one of which stands alone in the `source_type` of its rows.
         expected_rows: rows in s1's pool of 59,029.
         hub_id: data set on the Hub it comes from, or "" where there is none.
         licence: as its card states it, else "unknown".
@@ -45,6 +46,11 @@ SOURCES: tuple[SourcePreset, ...] = (
 )
 
 _BY_NAME = {preset.name.lower(): preset for preset in SOURCES}
+# a marker stands alone: "disclaimers" is not from AIME, "aime24" is
+_PATTERNS = [
+    (preset, re.compile("|".join(rf"(?<![a-z]){re.escape(marker)}(?![a-z])" for marker in preset.markers)))
+    for preset in SOURCES
+]
 
 
 def find_source(source: str) -> SourcePreset | None:
@@ -52,10 +58,7 @@ def find_source(source: str) -> SourcePreset | None:
     lowered = source.lower()
     if lowered in _BY_NAME:
         return _BY_NAME[lowered]
-    for preset in SOURCES:
-        if any(marker in lowered for marker in preset.markers):
-            return preset
-    return None
+    return next((preset for preset, pattern in _PATTERNS if pattern.search(lowered)), None)
 
 
 def is_from(source: str, name: str) -> bool:

@@ -2,7 +2,8 @@
 
 import re
 
-_TOKENS = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+")
+# numbers, words, and the signs by which two formulas differ
+_TOKENS = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|[-+*/<>=^±×÷√∑∏∫∂∇∈∉⊂⊃∪∩≤≥≠≈≡→∞]")
 
 
 def words(text: str) -> list[str]:
@@ -14,5 +15,5 @@ def words(text: str) -> list[str]:
 
 
 def bare_tokens(text: str) -> list[str]:
-    """Words and numbers alone, lower-cased: what is left when spacing, punctuation and LaTeX signs are ignored."""
+    """Words, numbers and operators, lower-cased: what is left without spacing, punctuation and LaTeX's own signs."""
     return _TOKENS.findall(text.lower())

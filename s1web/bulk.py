@@ -45,13 +45,23 @@ def update(model: type[Model], fields: Sequence[str], rows: Iterable[Sequence[An
 
 
 def last_id(model: type[Model]) -> int:
-    """The highest primary key, 0 in an empty table."""
-    found: int | None = model._default_manager.aggregate(last=Max("pk"))["last"]
-    return found or 0
+    """The highest primary key ever given out, 0 where none was.
+
+    Keys of deleted rows are not given out again: others remember how far they came by the highest key they saw.
+    """
+    table = model._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
+        else:
+            cursor.execute("SELECT pg_sequence_last_value(pg_get_serial_sequence(%s, 'id'))", [table])
+        row = cursor.fetchone()
+    highest: int | None = model._default_manager.aggregate(last=Max("pk"))["last"]
+    return max((row[0] if row else 0) or 0, highest or 0)
 
 
 def reset_sequences(*models: type[Model]) -> None:
-    """Tell the database which keys were given by hand, so that its own next one is free."""
+    """Tell PostgreSQL which keys were given by hand, so that its own next one is free; SQLite sees it by itself."""
     statements = connection.ops.sequence_reset_sql(no_style(), list(models))
     if statements:
         with connection.cursor() as cursor:

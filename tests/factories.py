@@ -42,7 +42,7 @@ EVALUATION_QUESTIONS = (
     "What is the dipole moment of this ring",
     "Evaluate the sum",
 )
-_WORDS = "ring wheel prime angle coin digit graph field chord spring matrix ratio".split()
+_WORDS = ["ring", "wheel", "prime", "angle", "coin", "digit", "graph", "field", "chord", "spring", "matrix", "ratio"]
 _DECORATIONS = ("[asy]", "![Image]", "p7.", "p120.", "**x2**", "**bold** 7", "p0.", "p1000.", "**3 x**", "[asy] p3.")
 
 

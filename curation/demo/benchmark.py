@@ -191,7 +191,7 @@ def alloy(rng: random.Random) -> Problem:
         Step("silver from the second", f"{b} · {q} / 100", str(y)),
         Step("all silver", f"{x} + {y}", str(x + y)),
     ]
-    return _problem("alloy", "92", question, "the silver in the ingot", "Silver is kept when metals melt.", steps)
+    return _problem("alloy", "98", question, "the silver in the ingot", "Silver is kept when metals melt.", steps)
 
 
 def moved_mean(rng: random.Random) -> Problem:

@@ -1,4 +1,4 @@
-"""Problems of chemistry and biology (92)."""
+"""Problems of chemistry (98) and biology (92)."""
 
 import random
 from fractions import Fraction
@@ -58,7 +58,7 @@ def dilution(rng: random.Random, level: int) -> Problem:
     check.append(Step("the final concentration", f"{over(mass)} / {amount}", str(answer)))
     return Problem(
         "dilution",
-        "92",
+        "98",
         question,
         "the final concentration in g/L",
         f"Taking out a share of the volume takes out the same share of the {solute}.",
@@ -116,7 +116,7 @@ def reaction_yield(rng: random.Random, level: int) -> Problem:
     )
     return Problem(
         "reaction_yield",
-        "92",
+        "98",
         question,
         f"the mass of {letters[length]} in grams",
         "Each step multiplies the amount by the ratio of the coefficients and by the yield.",

@@ -36,7 +36,7 @@ def choose_source(rng: random.Random, problem: Problem, cot_type: str, subject: 
     if cot_type == "crossword":
         return "0xharib/xword1"
     if cot_type == "science":
-        options = list(CHEMISTRY if problem.domain == "92" else PHYSICS)
+        options = list(CHEMISTRY if problem.domain in ("92", "98") else PHYSICS)
     else:
         options = list(EVERYWHERE)
         whole = re.fullmatch(r"\d{1,3}", problem.answer) is not None

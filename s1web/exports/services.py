@@ -87,9 +87,7 @@ def export_selection(
         (partial / LEDGER_FILE).write_text(json.dumps(ledger, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         (partial / RECIPE_FILE).write_text(selection.run.recipe_toml, encoding="utf-8")
         partial.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.rename(folder)
+        _put_in_place(partial, folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -104,17 +102,19 @@ def export_selection(
 
 
 def find_contaminated(selection: Selection) -> list[str]:
-    """Hashes of the members that overlap with a loaded benchmark and were not overruled, computed from the texts."""
+    """Hashes of the members that overlap with a loaded benchmark and were not overruled, computed from the texts.
+
+    All benchmarks are compared, by n-grams of the recipe's length.
+    """
     problems = list(Problem.objects.values_list("pk", "text"))
     if not problems:
         return []
-    index = EvaluationIndex([text for _, text in problems])
+    index = EvaluationIndex([text for _, text in problems], selection.run.recipe["ngram_words"])
     overruled = set(
         Contamination.objects.filter(decision=Contamination.Decision.OVERRULED).values_list(
             "question_id", "problem_id"
         )
     )
-    found: list[str] = []
     members = selection.members.order_by("position").values_list(
         "question_id", "question__question_hash", "question__text"
     )
@@ -124,8 +124,7 @@ def find_contaminated(selection: Selection) -> list[str]:
         for overlap in index.find([text for _, _, text in batch])
         if (batch[overlap.question][0], problems[overlap.problem][0]) not in overruled
     }
-    found += [batch[place][1] for place in sorted(hits)]
-    return found
+    return [batch[place][1] for place in sorted(hits)]
 
 
 def iter_rows(selection: Selection) -> Iterator[ExportRow]:
@@ -169,6 +168,21 @@ def iter_rows(selection: Selection) -> Iterator[ExportRow]:
             )
 
 
+def _put_in_place(partial: Path, folder: Path) -> None:
+    """Give the finished folder its name; an earlier export in its place goes only once the new one stands there."""
+    if not folder.exists():
+        partial.rename(folder)
+        return
+    earlier = partial.with_name(f"{partial.name}-earlier")
+    folder.rename(earlier)
+    try:
+        partial.rename(folder)
+    except BaseException:
+        earlier.rename(folder)
+        raise
+    shutil.rmtree(earlier, ignore_errors=True)
+
+
 def _check_folder(folder: Path, overwrite: bool) -> None:
     if not folder.exists():
         return
@@ -176,6 +190,10 @@ def _check_folder(folder: Path, overwrite: bool) -> None:
         raise ConflictError(f"{folder} is a file; give a folder that is empty or not there yet")
     names = {path.name for path in folder.iterdir()}
     is_ours = {LEDGER_FILE, RECIPE_FILE, "data"} >= names and LEDGER_FILE in names
+    if is_ours and "data" in names:
+        ours = {Path(f"{DATA_FILE}.{kind}").name for kind in FORMATS}
+        data = folder / "data"
+        is_ours = data.is_dir() and ours >= {path.name for path in data.iterdir()}
     if names and not (overwrite and is_ours):
         hint = "add --overwrite to replace the earlier export" if is_ours else "it holds other files"
         raise ConflictError(f"{folder} is not empty ({hint}); give a folder that is empty or not there yet")
@@ -229,6 +247,6 @@ def _ledger(selection: Selection, layout: str, contaminated: list[str], reason: 
         "code_version": run.code_version,
         "warnings": run.warnings,
         "contaminated": contaminated,
-        "contaminated_allowed_because": reason or None,
+        "contaminated_allowed_because": reason if contaminated else None,
         "hashes": hashes,
     }

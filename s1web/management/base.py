@@ -2,7 +2,7 @@
 
 import json
 import sys
-from argparse import ArgumentParser
+from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from curation.errors import S1WebError
+
+_PIPE_WIDTH = 500
 
 
 class ReportProgress(Protocol):
@@ -63,10 +65,12 @@ class Command(BaseCommand):
         except (S1WebError, ImproperlyConfigured, OSError, DatabaseError, MemoryError) as error:
             self._fail(error_line(error))
         except KeyboardInterrupt:
-            self._fail("interrupted; nothing half-written stays; run the command again to go on", code=130)
+            self._fail("interrupted; what was written whole stays; run the command again to go on", code=130)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.console = Console(file=self.stdout, highlight=False, soft_wrap=True)  # type: ignore[arg-type]
+        # in a pipe nothing is cut to a screen's width: paths and hashes are there to be copied
+        width = None if sys.stdout.isatty() else _PIPE_WIDTH
+        self.console = Console(file=self.stdout, highlight=False, soft_wrap=True, width=width)  # type: ignore[arg-type]
         self.is_quiet = bool(options["json"])
         _make_embedded_database()
         result = self.run(options)
@@ -114,7 +118,7 @@ def error_line(error: BaseException) -> str:
     if "full" in text and isinstance(error, OperationalError):
         return f"the disk is full ({text}); free space where the database lies and run the command again"
     if isinstance(error, OperationalError | ProgrammingError) and ("no such" in text or "does not exist" in text):
-        return f"the database is not ready ({text}); run: python manage.py migrate"
+        return f"the database is not ready ({text.partition(' LINE ')[0]}); run: python manage.py migrate"
     if isinstance(error, DatabaseError):
         return f"the database refused: {text}; check DATABASE_URL and the server, and run the command again"
     if isinstance(error, OSError) and error.filename:
@@ -122,12 +126,17 @@ def error_line(error: BaseException) -> str:
     return f"the system refused: {text}; check paths, rights and the space on the disk"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 row", "2,400 rows"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A plain table; figures are set right, with thousands separators."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for place, name in enumerate(columns):
         figures = bool(rows) and all(isinstance(row[place], int | float) or row[place] == "" for row in rows)
-        table.add_column(name, justify="right" if figures else "left")
+        table.add_column(name, justify="right" if figures else "left", overflow="fold")
     for row in rows:
         table.add_row(*(f"{value:,}" if isinstance(value, int | float) else str(value) for value in row))
     console.print(table)
@@ -139,7 +148,7 @@ def _hide_common_options(parser: ArgumentParser) -> None:
         if {"--version", "--settings", "--pythonpath", "--traceback", "--force-color", "--skip-checks"}.intersection(
             action.option_strings
         ):
-            action.help = "==SUPPRESS=="
+            action.help = SUPPRESS
 
 
 def _make_embedded_database() -> None:

@@ -49,7 +49,7 @@ def load_benchmark(path: str, name: str) -> BenchmarkResult:
         raise ConfigError(f"--name {name!r:.120} cannot name a benchmark; give 1 to {_MAX_NAME} characters")
     result = BenchmarkResult(name)
     problems: dict[str, ProblemRecord] = {}
-    with RejectedRows(f"benchmark-{Path(path).name}") as rejected:
+    with RejectedRows(f"benchmark-{name}-{Path(path).name.partition('.')[0]}") as rejected:
         for batch in open_table(path).batches(None):
             for line, raw in batch:
                 result.read += 1

@@ -10,17 +10,18 @@ from pathlib import Path
 
 import numpy as np
 from django.conf import settings
-from django.db import DatabaseError
 
-from curation.errors import RowError, S1WebError
+from curation.errors import ConfigError, RowError
 from curation.hashing import digest64
-from curation.layouts import resolve
+from curation.layouts import MAX_NAME, is_storable, resolve
 from curation.rows import RowReader
 from curation.sources import find_source
 from s1web.pool.merging import IdentifiedRow, Merger, identify
 from s1web.pool.models import ImportFile, Question, Source
-from s1web.pool.readers import Limits, RawRow, Table, expand_paths, open_table
+from s1web.pool.readers import expand_paths, open_table
 from s1web.pool.rejected import RejectedRows
+from s1web.pool.reserve import Reserve
+from s1web.pool.tables import Limits, RawRow, Table
 from s1web.pool.undo import undo_after
 
 # bump when the same file would give other rows: files of an older version are read again
@@ -57,6 +58,13 @@ class LoadOptions:
     mapping: tuple[str, ...] = ()
     existing_only: bool = False
 
+    def __post_init__(self) -> None:
+        if len(self.source) > MAX_NAME or not is_storable(self.source):
+            raise ConfigError(
+                f"--source {self.source[:40]!r} cannot name a source; at most {MAX_NAME} characters of valid UTF-8 "
+                "are allowed"
+            )
+
     def key(self, table: Table) -> str:
         """Identity of the file's content read with these options."""
         parts = json.dumps([IMPORT_VERSION, table.key, self.source, sorted(self.mapping), self.existing_only])
@@ -84,9 +92,9 @@ def load_pool(paths: Sequence[str], options: LoadOptions, on_progress: Report | 
     loads = [_FileLoad(table, options, result) for table in tables]
     with RejectedRows(f"{Path(tables[0].name).name}-{tables[0].key[:8]}") as rejected:
         for load in loads:
-            load.run(rejected, on_progress or (lambda table: None))
+            with Reserve() as reserve:
+                load.run(rejected, reserve, on_progress or (lambda table: None))
     result.rejected_file = rejected.path
-    _complete_sources()
     result.seconds = round(time.monotonic() - started, 3)
     return result
 
@@ -107,10 +115,15 @@ class _FileLoad:
         self.num_rejected = 0
         self.file: ImportFile
 
-    def run(self, rejected: RejectedRows, on_progress: Report) -> None:
+    def run(self, rejected: RejectedRows, reserve: Reserve, on_progress: Report) -> None:
         """Load the file, or take back what it brought and raise what went wrong."""
         self.file, _ = ImportFile.objects.get_or_create(
-            key=self.options.key(self.table), defaults={"name": self.table.name, "options": asdict(self.options)}
+            key=self.options.key(self.table),
+            defaults={
+                "content_key": self.table.key,
+                "name": _storable(self.table.name),
+                "options": asdict(self.options),
+            },
         )
         if self.file.state == ImportFile.State.LOADED and not self.file.num_rejected:
             # the same bytes, read the same way: there is nothing to look at
@@ -118,13 +131,15 @@ class _FileLoad:
             self.result.unchanged += self.file.num_read
             return
         before = replace(self.result)
+        was_loading = self.file.state == ImportFile.State.LOADING
         try:
             self._load(rejected, on_progress)
-        except (S1WebError, DatabaseError, OSError) as error:
+        except Exception as error:
             for name in ("read", "new", "updated", "unchanged", "rejected"):
                 setattr(self.result, name, getattr(before, name))
             # a file that was whole before is not taken back, whatever hindered reading it again
-            if self.file.state == ImportFile.State.LOADING:
+            if was_loading:
+                reserve.release()
                 undo_after(error, self.file)
             raise
 
@@ -135,12 +150,15 @@ class _FileLoad:
         for batch in self.table.batches(wanted):
             self._load_batch(batch, merger, rejected)
             on_progress(self.table)
+        _complete_sources()
+        rejected.flush()
         self.file.state = ImportFile.State.LOADED
         self.file.num_read, self.file.num_rejected = self.num_read, self.num_rejected
         self.file.save()
         for column in self.reader.layout.ignored:
-            if column not in self.result.ignored_columns:
-                self.result.ignored_columns.append(column)
+            shown = _storable(column[:MAX_NAME])
+            if shown not in self.result.ignored_columns:
+                self.result.ignored_columns.append(shown)
 
     def _make_reader(self) -> RowReader:
         self.num_names = len(self.table.names)
@@ -215,7 +233,7 @@ class _SeenDigests:
             self._recent.clear()
         if not earlier:
             return item
-        return IdentifiedRow(item.row, item.question_hash, digest64(str(digest), str(earlier)))
+        return replace(item, digest=digest64(str(digest), str(earlier)))
 
 
 def _complete_sources() -> None:
@@ -227,6 +245,12 @@ def _complete_sources() -> None:
             source.save()
 
 
+def _storable(text: str) -> str:
+    """A name as a database text: what is no UTF-8 in a file's name is shown by a question mark."""
+    return text.encode(errors="replace").decode().replace("\0", "?")
+
+
 def _stem(name: str) -> str:
     """A file's name without folders and endings, the source of rows that name none."""
+    name = _storable(name)
     return Path(name.partition("?")[0].partition("@")[0]).name.partition(".")[0]

@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from curation.hashing import digest64, question_hash
+from curation.identity import IdentifiedRow, identify  # noqa: F401
 from curation.quality import QUALITY_VERSION, formatting_flags
-from curation.records import PoolRow
-from curation.records import Trace as TraceRecord
 from s1web import bulk
 from s1web.pool.models import (
     Attempt,
@@ -23,15 +21,6 @@ from s1web.pool.models import (
 )
 
 Brought = LoadedRow.Brought
-
-
-@dataclass(frozen=True, slots=True)
-class IdentifiedRow:
-    """A row with the identities of its content: of the question, and of the row among all rows ever loaded."""
-
-    row: PoolRow
-    question_hash: str
-    digest: int
 
 
 @dataclass(slots=True)
@@ -57,44 +46,6 @@ class _State:
     trace_digests: set[int] = field(default_factory=set)
 
 
-def identify(row: PoolRow) -> IdentifiedRow:
-    """The row with its identities.
-
-    Raises:
-        UnicodeEncodeError: a text holds a lone surrogate.
-    """
-    parts: list[str | None] = [
-        row.question,
-        row.source,
-        row.solution,
-        row.answer,
-        row.cot,
-        row.cot_type,
-        row.metadata,
-        row.domain,
-        _grade_text(row.small_grade),
-        _grade_text(row.large_grade),
-    ]
-    for trace in row.traces:
-        tokens = None if trace.tokens is None else str(trace.tokens)
-        parts += [
-            trace.generator,
-            trace.thinking,
-            trace.attempt,
-            _grade_text(trace.grade),
-            trace.grade_reason,
-            tokens,
-            trace.tokenizer,
-        ]
-    for attempt in row.attempts:
-        parts += [attempt.model, attempt.text, _grade_text(attempt.grade)]
-    return IdentifiedRow(row, question_hash(row.question), digest64(*parts))
-
-
-def _grade_text(grade: bool | None) -> str | None:
-    return None if grade is None else str(int(grade))
-
-
 class Merger:
     """Writes batches of one file; keeps what does not change from batch to batch.
 
@@ -108,6 +59,7 @@ class Merger:
         self._roles = {_base_name(small_model): "small", _base_name(large_model): "large"}
         self._sources: dict[str, int] = {}
         self._tokenizers: dict[str, int] = {}
+        self._read_before = self._read_with_other_options()
 
     @transaction.atomic
     def merge(self, rows: Sequence[IdentifiedRow]) -> BatchCounts:
@@ -122,6 +74,17 @@ class Merger:
         if fresh:
             _Batch(self, fresh).write(counts)
         return counts
+
+    def was_read_before(self, item: IdentifiedRow) -> bool:
+        """Whether this line of the file was loaded before, read with other options (another --map, say)."""
+        return self._read_before.get(item.row.line) == item.question_hash
+
+    def _read_with_other_options(self) -> dict[int, str]:
+        earlier = ImportFile.objects.filter(content_key=self.file.content_key).exclude(pk=self.file.pk)
+        if not earlier.exists():
+            return {}
+        rows = LoadedRow.objects.filter(import_file__in=earlier)
+        return dict(rows.values_list("line", "question__question_hash"))
 
     def source_id(self, name: str) -> int:
         if name not in self._sources:
@@ -166,7 +129,8 @@ class _Batch:
             is_new = state is None
             if state is None:
                 state = self._add_question(item)
-            brought, has_more = self._merge_row(state, item.row)
+            is_known = self.merger.was_read_before(item)
+            brought, has_more = self._merge_row(state, item, keep_attempts=not is_known)
             brought |= Brought.QUESTION if is_new else 0
             self.loaded.append(
                 (
@@ -176,7 +140,7 @@ class _Batch:
                     self.merger.source_id(item.row.source),
                     item.row.line,
                     brought,
-                    item.row.is_attachment and not is_new,
+                    (item.row.is_attachment or is_known) and not is_new,
                 )
             )
             if is_new:
@@ -217,19 +181,24 @@ class _Batch:
         self.firsts.append((state, item))
         return state
 
-    def _merge_row(self, state: _State, row: PoolRow) -> tuple[int, bool]:
-        """Fill what the question lacks; returns bits of `Brought`, and whether a trace or attempt came besides."""
+    def _merge_row(self, state: _State, item: IdentifiedRow, *, keep_attempts: bool) -> tuple[int, bool]:
+        """Fill what the question lacks; returns bits of `Brought`, and whether a trace or attempt came besides.
+
+        Args:
+            keep_attempts: whether the row's attempts are new; traces are known by their content.
+        """
+        row = item.row
         brought = 0
         if not state.domain and row.domain:
             state.domain = row.domain
             brought |= Brought.DOMAIN
-        trace_brought, has_more = self._merge_traces(state, row.traces)
+        trace_brought, has_more = self._merge_traces(state, item)
         brought |= trace_brought
         grades = {"small": row.small_grade, "large": row.large_grade}
         for attempt in row.attempts:
             role = self.merger.role(attempt.model)
             attempt_id = None
-            if attempt.text:
+            if attempt.text and keep_attempts:
                 attempt_id, self.next_attempt = self.next_attempt, self.next_attempt + 1
                 self.attempts.append((attempt_id, state.pk, self.file_id, attempt.model, attempt.text))
                 has_more = True
@@ -249,11 +218,10 @@ class _Batch:
         state.is_changed |= bool(brought)
         return brought, has_more
 
-    def _merge_traces(self, state: _State, traces: Sequence[TraceRecord]) -> tuple[int, bool]:
+    def _merge_traces(self, state: _State, item: IdentifiedRow) -> tuple[int, bool]:
         """Store the traces that are new; the question's own is its first with thinking, else its first at all."""
         brought, has_more = 0, False
-        for trace in traces:
-            digest = digest64(trace.generator, trace.thinking, trace.attempt)
+        for trace, digest in zip(item.row.traces, item.trace_digests, strict=True):
             if digest in state.trace_digests:
                 continue
             state.trace_digests.add(digest)

@@ -30,6 +30,7 @@ class ImportFile(models.Model):
         LOADED = "loaded"
 
     key = models.CharField(max_length=64, unique=True, help_text="SHA-256 of content and options")
+    content_key = models.CharField(max_length=64, db_index=True, help_text="SHA-256 of the content alone")
     state = models.CharField(max_length=10, choices=State, default=State.LOADING)
     num_read = models.PositiveIntegerField(default=0)
     num_rejected = models.PositiveIntegerField(default=0)
@@ -69,7 +70,11 @@ class Question(models.Model):
 
 
 class LoadedRow(models.Model):
-    """One row of a file that became part of the pool, known by its content; keeps what it brought."""
+    """One row of a file that became part of the pool, known by its content; keeps what it brought.
+
+    `is_attachment`: it is no question's row of its own, but brought something to a question that was there: an
+    attempt, a trace, or annotations of a file that was read again with other columns mapped.
+    """
 
     class Brought(models.IntegerChoices):
         """Bits of `brought`."""

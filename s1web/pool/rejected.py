@@ -2,15 +2,23 @@
 
 import json
 import re
+import reprlib
 import time
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from django.conf import settings
 
+from curation.errors import S1WebError
+
 _EXCERPT = 200
 _BUFFERED = 1_000
+# shows the row's beginning, whatever its depth and length
+_SHORT = reprlib.Repr()
+_SHORT.maxdict = _SHORT.maxlist = 12
+_SHORT.maxstring = _SHORT.maxother = 60
 
 
 class RejectedRows:
@@ -36,39 +44,63 @@ class RejectedRows:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            self._flush()
+            self.flush()
         if self._partial is None:
             return
         if kind is not None:
             self._partial.unlink(missing_ok=True)
             return
         final = self._folder / f"{self._name}.jsonl"
-        self._partial.replace(final)
+        try:
+            self._partial.replace(final)
+        except OSError as problem:
+            self._partial.unlink(missing_ok=True)
+            raise self._failure(problem) from None
         self.path = str(final)
 
     def add(self, name: str, line: int, reason: str, raw: object) -> None:
-        """List one row; `raw` is shown shortened."""
+        """List one row; `raw` is the row, of which the beginning is shown, or that beginning (see `excerpt`)."""
         self.num_rows += 1
         self.first_reason = self.first_reason or f"line {line}: {reason}"
-        shown = "" if isinstance(raw, Exception) else repr(_excerpt(raw))[:_EXCERPT]
+        shown = raw if isinstance(raw, str) else excerpt(raw)
         # ASCII, so that half a surrogate pair can be written too
         self._lines.append(json.dumps({"file": name, "line": line, "reason": reason, "row": shown}) + "\n")
         if len(self._lines) >= _BUFFERED:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what is listed so far, so that a disk that is full stops the work before it counts as done.
+
+        Raises:
+            S1WebError: the list cannot be written.
+        """
         if not self._lines:
             return
-        if self._partial is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._partial = self._folder / f".{self._name}-{time.time_ns()}.partial"
-        with self._partial.open("a", encoding="utf-8", newline="\n") as file:
-            file.writelines(self._lines)
+        try:
+            if self._partial is None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._partial = self._folder / f".{self._name}-{time.time_ns()}.partial"
+            with self._partial.open("a", encoding="utf-8", newline="\n") as file:
+                file.writelines(self._lines)
+        except OSError as error:
+            raise self._failure(error) from None
         self._lines.clear()
 
+    def _failure(self, error: OSError) -> S1WebError:
+        return S1WebError(
+            f"{self._folder}: the list of rejected rows cannot be written: {error.strerror or error}; "
+            "make room or give rights there, or set ARTIFACT_DIR to another folder"
+        )
 
-def _excerpt(raw: object) -> object:
-    """The row with long values cut, so that showing it costs nothing."""
+
+def excerpt(raw: object) -> str:
+    """The row's beginning, without what is missing in it; "" where there is no row but only the error."""
+    if isinstance(raw, Exception):
+        return ""
     if isinstance(raw, dict):
-        return {str(key)[:40]: _excerpt(value) for key, value in list(raw.items())[:12] if value is not None}
-    return raw[:60] if isinstance(raw, str | list | bytes) else raw
+        raw = {key[:40]: _cut(value) for key, value in islice(raw.items(), 12) if value is not None}
+    return _SHORT.repr(raw)[:_EXCERPT]
+
+
+def _cut(value: object) -> object:
+    return value[:60] if isinstance(value, str | bytes) else value

@@ -93,7 +93,8 @@ def _stages(
             evidence = {"rows": question.rows.filter(is_attachment=False).count()}
         elif name == "selection" and member:
             result = "selected"
-            evidence = {"position": member.position, "how": "taken whole" if member.is_whole else "drawn"}
+            how = "drawn" if run.recipe["method"] in ("rank", "diverse", "random") else "taken"
+            evidence = {"position": member.position, "how": "taken whole" if member.is_whole else how}
         stages.append({"stage": name, "result": result, "rule": None, "evidence": evidence})
     return stages
 

@@ -20,8 +20,8 @@ class Selection(models.Model):
 
     @property
     def run(self) -> "CurationRun":
-        """The run that made it; later runs may have come to the same questions again."""
-        return self.runs.earliest("pk")
+        """The newest run that came to it; earlier ones came to the same questions in the same order."""
+        return self.runs.latest("pk")
 
 
 class CurationRun(models.Model):

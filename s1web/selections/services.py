@@ -12,6 +12,7 @@ from django.db import transaction
 
 from curation import pipeline
 from curation.decontamination import NGRAM_WORDS
+from curation.decontamination import RULES as DECONTAMINATION_RULES
 from curation.deduplication import NearDuplicate, find_near_duplicates
 from curation.diversity import by_length
 from curation.errors import ConfigError, ConflictError, NotFoundError
@@ -20,11 +21,12 @@ from curation.presets import Recipe
 from curation.records import CORRECT
 from s1web import bulk
 from s1web.pool.contamination import Report, benchmark_names, check_contamination, standing_evidence
-from s1web.pool.models import Contamination, Problem, Question
+from s1web.pool.models import Contamination, ImportFile, Problem, Question
 from s1web.selections.models import CurationRun, Decision, Selection, SelectionMember
 from s1web.selections.snapshot import Snapshot, overlaps_of, question_texts, take_snapshot
 
 MAX_NAME = 120
+_BEFORE_ANNOTATION = (*DECONTAMINATION_RULES, pipeline.NEAR_DUPLICATE)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,9 @@ def curate(recipe: Recipe, *, name: str = "", on_progress: Report | None = None)
     if not Question.objects.exists():
         raise NotFoundError("the pool is empty; load questions with load_pool first")
     warnings: list[str] = []
+    if recipe.decontaminate:
+        # the record says which benchmarks these were, as those that are loaded will change
+        recipe = replace(recipe, benchmarks=tuple(benchmark_names(recipe.benchmarks)))
     rules, evidence = _contamination(recipe, warnings, on_progress)
     snapshot = take_snapshot(recipe, rules)
     recipe = replace(recipe, tokenizer=snapshot.tokenizer)
@@ -64,10 +69,12 @@ def curate(recipe: Recipe, *, name: str = "", on_progress: Report | None = None)
     repeated = np.zeros(len(snapshot.columns), dtype=bool)
     repeated[[repeat.dropped for repeat in repeats]] = True
     result = pipeline.curate(snapshot.columns, recipe, repeated)
-    result = replace(result, warnings=(*warnings, *_hints(recipe, result), *result.warnings))
+    result = replace(result, warnings=(*warnings, *_hints(recipe, snapshot, result), *result.warnings))
     if not len(result.selected):
+        missing = _missing(recipe, snapshot, result)
         raise ConfigError(
-            f"nothing is left to select: {_funnel(result)}; load what is missing, or give a recipe that requires less"
+            f"nothing is left to select: {_funnel(result)}{f'; without {missing}' if missing else ''}; "
+            "load or annotate what is missing, or give a recipe that requires less"
         )
     run, selection = _store(recipe, name, snapshot, result, repeats, evidence)
     return Curated(run, selection, result, round(time.monotonic() - started, 3))
@@ -100,7 +107,7 @@ def _contamination(
     """(question -> rule, question -> evidence) by the recipe's benchmarks; empty where it does not look."""
     if not recipe.decontaminate:
         return {}, {}
-    benchmarks = benchmark_names(recipe.benchmarks)
+    benchmarks = recipe.benchmarks
     if not benchmarks:
         warnings.append("no benchmark is loaded, so nothing was decontaminated; load them with load_benchmark")
         return {}, {}
@@ -151,16 +158,29 @@ def _near_duplicates(recipe: Recipe, snapshot: Snapshot) -> list[NearDuplicate]:
     ]
 
 
-def _hints(recipe: Recipe, result: CurationResult) -> list[str]:
+def _hints(recipe: Recipe, snapshot: Snapshot, result: CurationResult) -> list[str]:
     """What a user should know who wonders about a number of the ledger."""
+    hints = [
+        f"{name} was loaded in part only (the load was cut off); run load_pool with it again"
+        for name in ImportFile.objects.filter(state=ImportFile.State.LOADING).values_list("name", flat=True)
+    ]
     annotation = next(stage for stage in result.ledger if stage.name == "annotation")
-    missing = annotation.dropped.get(pipeline.ANNOTATION_MISSING, 0)
-    if missing > annotation.num_in // 2:
-        return [
-            f"{missing:,} of {annotation.num_in:,} questions lack one of the annotations that the recipe requires "
-            f"({', '.join(recipe.requires)}); a recipe may require less, see docs/guide/recipes.md"
-        ]
-    return []
+    if annotation.num_in and annotation.num_out < annotation.num_in / 2:
+        hints.append(
+            f"of {annotation.num_in:,} questions, {_missing(recipe, snapshot, result)} are without an annotation "
+            "that the recipe requires; a recipe may require less, see docs/guide/recipes.md"
+        )
+    return hints
+
+
+def _missing(recipe: Recipe, snapshot: Snapshot, result: CurationResult) -> str:
+    """How many questions that reached the annotation stage lack each required annotation, as a phrase."""
+    reached = np.isin(result.fates, [pipeline.RULES.index(rule) for rule in _BEFORE_ANNOTATION], invert=True)
+    counts = {
+        annotation: int((pipeline.is_missing(snapshot.columns, (annotation,)) & reached).sum())
+        for annotation in recipe.requires
+    }
+    return ", ".join(f"{annotation} {count:,}" for annotation, count in counts.items() if count)
 
 
 def _funnel(result: CurationResult) -> str:
@@ -240,7 +260,7 @@ def _decisions(
 
 
 def _default_name(recipe: Recipe) -> str:
-    size = "" if recipe.method == "full" else f"-{recipe.size}"
+    size = "" if recipe.method == "full" or recipe.name.endswith(f"-{recipe.size}") else f"-{recipe.size}"
     return f"{recipe.name}{size}-seed{recipe.seed}"
 
 

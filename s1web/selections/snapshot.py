@@ -28,8 +28,8 @@ class Snapshot:
     Attributes:
         columns: what the recipe computes on; its rows are those of `pks`.
         pks: shape (n,), int64: primary keys of the questions.
-        fingerprint: SHA-256 over everything in the columns, sorted by hash: equal pools have equal ones, whatever
-            the database and the order of loading.
+        fingerprint: SHA-256 over everything in the columns, sorted by hash, and the number of rows loaded: equal
+            pools have equal ones, whatever the database and the order of loading.
         tokenizer: whose trace lengths these are; "" where the pool has none.
     """
 
@@ -75,9 +75,10 @@ def take_snapshot(recipe: Recipe, contamination: Mapping[int, str]) -> Snapshot:
             f"{q.trace_tokens}\t{q.flags}\t{q.contamination}"
             for q in batch
         ]
-    lines.sort()
+    num_rows = count_loaded_rows()
+    lines = [str(num_rows), *sorted(lines)]
     return Snapshot(
-        columns=builder.build(count_loaded_rows()),
+        columns=builder.build(num_rows),
         pks=np.concatenate(pks) if pks else np.empty(0, dtype=np.int64),
         fingerprint=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
         tokenizer=tokenizer.name if tokenizer else "",

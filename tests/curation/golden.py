@@ -16,7 +16,8 @@ from tests.twin import slow_recipe as twin
 DATA = Path(__file__).resolve().parent.parent / "data"
 # large enough for `released` to pass 700 and draw by the benchmarks' domains; random etc. need no long list
 CASES = {preset: [(60, 0), (60, 7)] for preset in twin.PRESETS}
-CASES["released"] = [(60, 7), (800, 0)]
+CASES["paper"] = [(200, 0), (200, 7)]
+CASES["released"] = [(200, 7), (800, 0)]
 CASES["full"] = [(60, 0)]
 
 

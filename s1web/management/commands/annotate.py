@@ -32,6 +32,8 @@ class Command(BaseCommand):
         limit = options["limit"]
         if limit is not None and limit < 1:
             raise ConfigError(f"--limit {limit} leaves nothing to do; give 1 or more, or leave it out")
+        if options["kind"] != "lengths" and (options["tokenizer"] or options["tokenizer_name"]):
+            raise ConfigError(f"--tokenizer and --tokenizer-name are for annotate lengths, not {options['kind']}")
         result = {"done": 0, "skipped": 0, "failed": 0, "requests": 0, "tokens": 0, "seconds": 0.0}
         with self.progress(f"annotating {options['kind']}") as report:
             if options["kind"] == "lengths":

@@ -40,14 +40,15 @@ class Command(BaseCommand):
         console.print(escape(" ".join(result["question"].split())[:200]))
         console.print()
         rows = [
-            [stage["stage"], stage["result"], stage["rule"] or "", _one_line(stage["evidence"])]
+            [stage["stage"], stage["result"], stage["rule"] or "", _one_line(_numbered(stage["evidence"]))]
             for stage in result["stages"]
         ]
         print_table(console, ["stage", "result", "rule", "evidence"], rows)
         console.print()
-        print_table(console, ["annotation", "value"], [[n, _shown(v)] for n, v in result["annotations"].items()])
+        annotations = result["annotations"] | {"domain": result["domain"]}
+        print_table(console, ["annotation", "value"], [[n, _shown(v)] for n, v in annotations.items()])
         console.print()
-        loaded = [[row["file"], row["line"], row["source"], ", ".join(row["brought"])] for row in result["rows"]]
+        loaded = [[row["file"], str(row["line"]), row["source"], ", ".join(row["brought"])] for row in result["rows"]]
         print_table(console, ["file", "line", "source", "brought"], loaded[:_LISTED])
         if len(loaded) > _LISTED:
             console.print(f"and {len(loaded) - _LISTED:,} more rows; all of them with --json")
@@ -60,6 +61,14 @@ class Command(BaseCommand):
             print_table(console, ["evaluation question", "words", "shared", "decision"], found[:_LISTED])
             if len(found) > _LISTED:
                 console.print(f"and {len(found) - _LISTED:,} more; all of them with --json")
+
+
+def _numbered(evidence: dict[str, Any]) -> dict[str, Any]:
+    """A person counts a selection's questions from 1."""
+    return {
+        "number" if name == "position" else name: value + 1 if name == "position" else value
+        for name, value in evidence.items()
+    }
 
 
 def _one_line(evidence: dict[str, Any]) -> str:

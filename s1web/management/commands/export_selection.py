@@ -1,5 +1,7 @@
 """python manage.py export_selection NAME OUT_DIR: a selection as files that others load."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from s1web.exports.layouts import LAYOUTS
 from s1web.exports.services import FORMATS, export_selection
 from s1web.management.base import Command as BaseCommand
 from s1web.selections.services import find_selection
-from training.formatting import RenderChat
+from training.formatting import Message, RenderChat
 
 
 class Command(BaseCommand):
@@ -34,6 +36,8 @@ class Command(BaseCommand):
         parser.add_argument("--overwrite", action="store_true", help="replace an earlier export in OUT_DIR")
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
+        if options["chat_template"] and options["layout"] != "text":
+            raise ConfigError(f"--chat-template is for --layout text; {options['layout']} has no rendered text")
         exported = export_selection(
             find_selection(options["name"]),
             Path(options["out_dir"]).expanduser().absolute(),
@@ -62,8 +66,9 @@ def load_chat_template(name: str) -> RenderChat:
     """A tokenizer's chat template as a function over messages.
 
     Raises:
-        ConfigError: it cannot be loaded, or has no template.
+        ConfigError: it cannot be loaded, or has no template; the function raises it where the template fails.
     """
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     # whatever the library raises for names, files and networks, the user sees one line
     try:
         from transformers import AutoTokenizer
@@ -74,4 +79,15 @@ def load_chat_template(name: str) -> RenderChat:
         raise ConfigError(f"--chat-template {name!r} cannot be loaded: {reason}; give a name or a folder") from None
     if not tokenizer.chat_template:
         raise ConfigError(f"--chat-template {name!r} has no chat template; give the tokenizer of a chat model")
-    return lambda messages: str(tokenizer.apply_chat_template(list(messages), tokenize=False))
+
+    def render(conversation: Sequence[Message]) -> str:
+        # a template is a program: it may raise anything
+        try:
+            return str(tokenizer.apply_chat_template(list(conversation), tokenize=False))
+        except Exception as error:
+            reason = " ".join(str(error).split())[:240]
+            raise ConfigError(
+                f"--chat-template {name!r} cannot render a conversation: {reason}; give another tokenizer"
+            ) from None
+
+    return render

@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 from rich.console import Console
 
 from s1web.management.base import Command as BaseCommand
-from s1web.management.base import print_table
+from s1web.management.base import counted, print_table
 from s1web.pool.benchmarks import load_benchmark
 
 
@@ -24,4 +24,4 @@ class Command(BaseCommand):
         names = ("name", "read", "new", "updated", "unchanged", "rejected", "seconds")
         print_table(console, names, [[result[name] for name in names]])
         if result["rejected"]:
-            self.warn(f"{result['rejected']:,} rows could not be read; see {result['rejected_file']}")
+            self.warn(f"{counted(result['rejected'], 'row')} could not be read; see {result['rejected_file']}")

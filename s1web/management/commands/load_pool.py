@@ -6,8 +6,9 @@ from django.core.management.base import CommandParser
 from rich.console import Console
 
 from curation.layouts import FIELDS
+from curation.sources import SOURCES
 from s1web.management.base import Command as BaseCommand
-from s1web.management.base import print_table
+from s1web.management.base import counted, print_table
 from s1web.pool.loading import LoadOptions, load_pool
 from s1web.pool.queries import count_sources
 
@@ -61,9 +62,13 @@ class Command(BaseCommand):
         rows = [
             [item["source"], item["rows"], "" if item["expected_rows"] is None else item["expected_rows"]]
             for item in result["sources"]
+            if item["rows"]
         ]
         print_table(console, ["source", "rows in the pool", "rows in s1's pool"], rows)
+        absent = [f"{item['source']} {item['expected_rows']:,}" for item in result["sources"] if not item["rows"]]
+        if absent and len(absent) < len(SOURCES):
+            console.print(f"of s1's pool not here: {', '.join(absent)}")
         if result["ignored_columns"]:
             self.warn(f"columns without a field, not loaded: {', '.join(result['ignored_columns'])} (see --map)")
         if result["rejected"]:
-            self.warn(f"{result['rejected']:,} rows could not be read; see {result['rejected_file']}")
+            self.warn(f"{counted(result['rejected'], 'row')} could not be read; see {result['rejected_file']}")

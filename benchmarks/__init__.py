@@ -1,0 +1,1 @@
+"""Speed and memory of the product, measured through its own commands: `python -m benchmarks` prints JSON."""

@@ -1,0 +1,83 @@
+"""python -m benchmarks: load, contamination, curation, lengths and growth on a pool of s1's size; prints JSON."""
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks import cases, pools
+from benchmarks.measure import manage
+
+S1_ROWS = 59_029
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rows", type=int, default=S1_ROWS, help=f"rows of the pool (default: {S1_ROWS})")
+    parser.add_argument("--growth", type=int, default=10, help="also a pool of so many times the rows; 1: none")
+    parser.add_argument("--growth-with-traces", action="store_true", help="the larger pool has full traces too")
+    parser.add_argument("--pool", type=Path, help="a folder of parquet files to use instead of a generated pool")
+    parser.add_argument("--benchmark", type=Path, help="an evaluation set to use instead of a generated one")
+    parser.add_argument("--length-traces", type=int, default=6_000, help="traces whose length is counted")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="s1web-benchmark-") as name:
+        print(json.dumps(measure(options, Path(name)), indent=2))
+
+
+def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Run all cases; everything they write stays in `folder`."""
+    data = manage({}, "demo_data", str(folder / "demo")).output
+    pool = options.pool or pools.write_pool(folder / "pool", options.rows, with_traces=True)
+    benchmark = options.benchmark or pools.write_benchmark(folder / "benchmark.jsonl")
+    bare = pools.write_pool(folder / "bare", options.rows, with_traces=False)
+    figures: dict[str, Any] = {"machine": {"cores": os.cpu_count(), "python": platform.python_version()}}
+    figures["load_with_traces"], environment = cases.load(pool, folder / "with-traces")
+    figures["contamination"] = cases.contamination(pool, benchmark, environment)
+    figures["curate"] = cases.curate(environment)
+    figures["lengths"] = cases.lengths(pool, Path(data["tokenizer"]), environment, options.length_traces)
+    figures["load_without_traces"], environment = cases.load(bare, folder / "without-traces")
+    if options.growth > 1:
+        figures["growth"] = _growth(options, folder, figures, environment, benchmark)
+    return figures
+
+
+def _growth(
+    options: argparse.Namespace, folder: Path, figures: dict[str, Any], small: dict[str, str], benchmark: Path
+) -> dict[str, Any]:
+    """The same work on a pool `options.growth` times as large; factors are large over small."""
+    with_traces = options.growth_with_traces
+    large_pool = pools.write_pool(folder / "large", options.rows * options.growth, with_traces=with_traces)
+    base = figures["load_with_traces" if with_traces else "load_without_traces"]
+    if not with_traces:
+        base_contamination = cases.contamination(folder / "bare", benchmark, small)
+        base_curate = cases.curate(small)
+    else:
+        base_contamination, base_curate = figures["contamination"], figures["curate"]
+    load, environment = cases.load(large_pool, folder / "grown")
+    contamination = cases.contamination(large_pool, benchmark, environment)
+    curate = cases.curate(environment)
+    pairs = {
+        "load": (load, base),
+        "contamination": (contamination, base_contamination),
+        "curate_paper": (curate["presets"]["paper"], base_curate["presets"]["paper"]),
+    }
+    return {
+        "rows_factor": options.growth,
+        "with_traces": with_traces,
+        **{
+            name: {
+                "seconds": large["seconds"],
+                "seconds_factor": round(large["seconds"] / before["seconds"], 2),
+                "peak_mb": large["peak_mb"],
+                "peak_mb_before": before["peak_mb"],
+            }
+            for name, (large, before) in pairs.items()
+        },
+    }
+
+
+if __name__ == "__main__":
+    main()
