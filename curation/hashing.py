@@ -27,19 +27,17 @@ def digest64(*parts: str | None) -> int:
         An integer in [-2**63, 2**63), which every database stores as a big integer.
     """
     digest = hashlib.sha256()
-    pieces: list[bytes] = []
+    pieces: list[str] = []
     for part in parts:
         if part is None:
-            pieces.append(b"-;")
-            continue
-        data = part.encode()
-        pieces.append(b"%d;" % len(data))
-        if len(data) < _LARGE:
-            pieces.append(data)
+            pieces.append("-;")
+        elif len(part) < _LARGE:
+            pieces.append(f"{len(part)};{part}")
         else:
-            # small pieces go into the hash in one call; a large one is not copied for that
-            digest.update(b"".join(pieces))
-            digest.update(data)
+            # small pieces are encoded and hashed together; a large one is not copied for that
+            digest.update("".join(pieces).encode())
+            digest.update(f"{len(part)};".encode())
+            digest.update(part.encode())
             pieces.clear()
-    digest.update(b"".join(pieces))
+    digest.update("".join(pieces).encode())
     return int.from_bytes(digest.digest()[:8], "big", signed=True)

@@ -45,7 +45,12 @@ def read_problem(raw: Mapping[str, Any]) -> Problem:
     choices = raw.get("choices") or []
     if not isinstance(choices, list) or not all(isinstance(choice, str) for choice in choices):
         raise RowError(f"choices holds {choices!r:.60}; a list of texts is allowed")
-    if any("\0" in part for part in (text, str(answer), str(key), *choices)):
+    everything = "".join((text, str(answer), str(key), *choices))
+    if "\0" in everything:
         raise RowError("a text holds a NUL character (U+0000), which a database text cannot hold; remove it")
+    try:
+        everything.encode()
+    except UnicodeEncodeError:
+        raise RowError("a text holds half a surrogate pair, which no UTF-8 text can hold; repair the text") from None
     identity = question_hash(text) if key is None else str(key)
     return Problem(key=identity, text=text, answer=str(answer), choices=tuple(choices))

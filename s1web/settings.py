@@ -53,10 +53,10 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 # import: one row's line, one field's text, and how far a compressed file may expand
-POOL_MAX_LINE_BYTES = env.integer("POOL_MAX_LINE_BYTES", default=128 * 2**20, minimum=1024)
+POOL_MAX_LINE_BYTES = env.integer("POOL_MAX_LINE_BYTES", default=32 * 2**20, minimum=1024)
 POOL_MAX_EXPANSION = env.integer("POOL_MAX_EXPANSION", default=200, minimum=2)
 POOL_BATCH_ROWS = env.integer("POOL_BATCH_ROWS", default=2_000, minimum=1)
-POOL_BATCH_BYTES = env.integer("POOL_BATCH_BYTES", default=24 * 2**20, minimum=1024)
+POOL_BATCH_BYTES = env.integer("POOL_BATCH_BYTES", default=8 * 2**20, minimum=1024)
 
 # the models whose attempts are the small and the large grade (s1 section 2.2)
 SMALL_MODEL = env.text("SMALL_MODEL", default=S1_SMALL_MODEL)

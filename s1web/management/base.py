@@ -75,7 +75,8 @@ class Command(BaseCommand):
         _make_embedded_database()
         result = self.run(options)
         if self.is_quiet:
-            self.stdout.write(json.dumps(result, ensure_ascii=False))
+            # ASCII: a path that is no UTF-8 must not break the output
+            self.stdout.write(json.dumps(result))
         else:
             self.show(result, self.console)
 
@@ -108,6 +109,16 @@ class Command(BaseCommand):
         sys.exit(code)
 
 
+# what SQLite says -> what that means, and what to do
+_DATABASE_ADVICE = {
+    "full": ("the disk is full", "free space where the database lies"),
+    "disk I/O": ("the disk of the database fails", "see that it is well and has space"),
+    "locked": ("another program writes to the database", "wait for it, or raise SQLITE_TIMEOUT_SECONDS"),
+    "readonly": ("the database cannot be written to", "give yourself the right to write to it and its folder"),
+    "unable to open": ("the database cannot be opened", "see that its folder is there and may be written to"),
+}
+
+
 def error_line(error: BaseException) -> str:
     """The one line that a user sees."""
     text = " ".join(str(error).split()) or type(error).__name__
@@ -115,8 +126,10 @@ def error_line(error: BaseException) -> str:
         return text
     if isinstance(error, MemoryError):
         return "out of memory; free some, or lower POOL_BATCH_BYTES, and run the command again"
-    if "full" in text and isinstance(error, OperationalError):
-        return f"the disk is full ({text}); free space where the database lies and run the command again"
+    if isinstance(error, OperationalError):
+        for sign, advice in _DATABASE_ADVICE.items():
+            if sign in text:
+                return f"{advice[0]} ({text}): {advice[1]}, then run the command again"
     if isinstance(error, OperationalError | ProgrammingError) and ("no such" in text or "does not exist" in text):
         return f"the database is not ready ({text.partition(' LINE ')[0]}); run: python manage.py migrate"
     if isinstance(error, DatabaseError):

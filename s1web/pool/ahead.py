@@ -5,66 +5,108 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
-from typing import Any, TypeVar
+from multiprocessing.context import SpawnProcess
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 from curation.errors import InputError
 
 Item = TypeVar("Item")
-_END = "end"
+_ITEM, _END = "item", "end"
 
 
-def read_ahead(produce: Callable[..., Iterator[Item]], *args: Any) -> Iterator[Item]:
-    """Yield what `produce(*args)` yields, produced one item ahead in a child process.
+class ReadingProcess:
+    """A child process that produces items one ahead; it starts with the first use and ends with the `with` block.
 
-    `produce`, its arguments and its items must be picklable. What it raises is raised here. Where this process is
-    killed, the child ends by itself as nobody takes its next item.
-
-    Raises:
-        InputError: the child ended without saying why (killed, or out of memory).
+    Where this process is killed, the child ends by itself as nobody takes its next item.
     """
-    # spawn: a forked child would carry our database connection and the locks of other threads
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_produce, args=(sender, produce, args), daemon=True)
-    child.start()
-    sender.close()
-    try:
-        while True:
-            try:
-                kind, value = receiver.recv()
-            except EOFError:
-                child.join()
-                raise InputError(
-                    f"reading ended unexpectedly (exit code {child.exitcode}); is the memory enough? "
-                    "lower POOL_BATCH_BYTES and run the command again"
-                ) from None
-            if kind == _END:
+
+    def __init__(self) -> None:
+        self._child: SpawnProcess | None = None
+        self._pipe: Connection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def read(self, produce: Callable[..., Iterator[Item]], *args: Any) -> Iterator[Item]:
+        """Yield what `produce(*args)` yields; function, arguments and items must be picklable.
+
+        What it raises is raised here. An iteration that is not taken to its end ends the child.
+
+        Raises:
+            InputError: the child ended without saying why (killed, or out of memory).
+        """
+        pipe = self._start()
+        is_done = False
+        try:
+            pipe.send((produce, args))
+            while True:
+                kind, value = pipe.recv()
+                if kind == _ITEM:
+                    yield value
+                    continue
+                is_done = True
                 if value is not None:
                     raise value
                 return
-            yield value
-    finally:
-        receiver.close()
-        child.terminate()
-        child.join()
+        except (EOFError, BrokenPipeError):
+            code = self._stop()
+            raise InputError(
+                f"reading ended unexpectedly (exit code {code}); is the memory enough? "
+                "lower POOL_BATCH_BYTES and run the command again"
+            ) from None
+        finally:
+            if not is_done:
+                self._stop()
+
+    def _start(self) -> Connection:
+        if self._pipe is None:
+            # spawn: a forked child would carry our database connection and the locks of other threads
+            context = multiprocessing.get_context("spawn")
+            self._pipe, theirs = context.Pipe()
+            self._child = context.Process(target=_serve, args=(theirs,), daemon=True)
+            self._child.start()
+            theirs.close()
+        return self._pipe
+
+    def _stop(self) -> int | None:
+        if self._child is None or self._pipe is None:
+            return None
+        self._pipe.close()
+        # one that has ended by itself keeps its exit code
+        self._child.join(timeout=0.1)
+        self._child.terminate()
+        self._child.join()
+        code = self._child.exitcode
+        self._child = self._pipe = None
+        return code
 
 
-def _produce(sender: Connection, produce: Callable[..., Iterator[Any]], args: tuple[Any, ...]) -> None:
+def _serve(pipe: Connection) -> None:
     # Ctrl-C is the parent's to answer; it ends us
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # rows hold no circles, and looking for them costs a tenth of the time
     gc.disable()
     try:
-        try:
-            for item in produce(*args):
-                sender.send(("item", item))
-        except OSError as error:
-            if not isinstance(error, BrokenPipeError):
-                sender.send((_END, error))
-        except Exception as error:
-            sender.send((_END, error))
-        else:
-            sender.send((_END, None))
-    except BrokenPipeError:
+        while True:
+            produce, args = pipe.recv()
+            pipe.send((_END, _produce(pipe, produce, args)))
+    except (EOFError, ConnectionError):
         # the parent is gone or has seen enough
         return
+
+
+def _produce(pipe: Connection, produce: Callable[..., Iterator[Any]], args: tuple[Any, ...]) -> Exception | None:
+    try:
+        for item in produce(*args):
+            pipe.send((_ITEM, item))
+    except ConnectionError:
+        raise
+    except Exception as error:
+        return error
+    return None

@@ -61,8 +61,6 @@ def load_benchmark(path: str, name: str) -> BenchmarkResult:
                         raise RowError(f"id {problem.key!r:.80} is there twice with another text; ids are unique")
                 except RowError as error:
                     rejected.add(path, line, str(error), raw)
-                except UnicodeEncodeError:
-                    rejected.add(path, line, "a text holds half a surrogate pair; repair the text", raw)
         result.rejected = rejected.num_rows
         if not problems:
             raise InputError(

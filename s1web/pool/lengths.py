@@ -98,7 +98,7 @@ def load_tokenizer(name: str) -> "FastTokenizer":
     # whatever the libraries raise for names, files and networks, the user sees one line
     try:
         if path.is_file():
-            return FastTokenizer.from_file(name)
+            return _uncut(FastTokenizer.from_file(name))
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
         from transformers import AutoTokenizer
 
@@ -112,9 +112,14 @@ def load_tokenizer(name: str) -> "FastTokenizer":
     backend = getattr(loaded, "backend_tokenizer", None)
     if not isinstance(backend, FastTokenizer):
         raise ConfigError(f"tokenizer {name!r} has no fast version (tokenizer.json); counts need one")
-    backend.no_truncation()
-    backend.no_padding()
-    return backend
+    return _uncut(backend)
+
+
+def _uncut(fast: "FastTokenizer") -> "FastTokenizer":
+    """The tokenizer without the cutting and filling up that a tokenizer.json may ask for."""
+    fast.no_truncation()
+    fast.no_padding()
+    return fast
 
 
 def _register(name: str, fingerprint: str) -> Tokenizer:

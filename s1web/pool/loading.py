@@ -3,29 +3,30 @@
 import hashlib
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 from django.conf import settings
 
-from curation.errors import ConfigError, RowError
-from curation.hashing import digest64
-from curation.layouts import MAX_NAME, is_storable, resolve
-from curation.rows import RowReader
+from curation.errors import ConfigError
+from curation.identity import IdentifiedRow
+from curation.layouts import MAX_NAME, is_storable
 from curation.sources import find_source
-from s1web.pool.merging import IdentifiedRow, Merger, identify
+from s1web.pool.ahead import ReadingProcess
+from s1web.pool.merging import Merger
 from s1web.pool.models import ImportFile, Question, Source
+from s1web.pool.parsing import ParsedBatch, ParseOptions, make_layout, parse_file, parse_table
 from s1web.pool.readers import expand_paths, open_table
 from s1web.pool.rejected import RejectedRows
 from s1web.pool.reserve import Reserve
-from s1web.pool.tables import Limits, RawRow, Table
+from s1web.pool.tables import Limits, Table, excerpt
 from s1web.pool.undo import undo_after
 
 # bump when the same file would give other rows: files of an older version are read again
 IMPORT_VERSION = 1
+# a smaller file is read before a second process has started
+_READ_AHEAD_BYTES = 8 * 2**20
 
 Report = Callable[[Table], None]
 
@@ -89,11 +90,11 @@ def load_pool(paths: Sequence[str], options: LoadOptions, on_progress: Report | 
         batch_bytes=settings.POOL_BATCH_BYTES,
     )
     tables = [open_table(path, limits) for path in expand_paths(list(paths))]
-    loads = [_FileLoad(table, options, result) for table in tables]
-    with RejectedRows(f"{Path(tables[0].name).name}-{tables[0].key[:8]}") as rejected:
+    loads = [_FileLoad(table, options, limits, result) for table in tables]
+    with RejectedRows(f"{Path(tables[0].name).name}-{tables[0].key[:8]}") as rejected, ReadingProcess() as reading:
         for load in loads:
             with Reserve() as reserve:
-                load.run(rejected, reserve, on_progress or (lambda table: None))
+                load.run(reading, rejected, reserve, on_progress or (lambda table: None))
     result.rejected_file = rejected.path
     result.seconds = round(time.monotonic() - started, 3)
     return result
@@ -102,20 +103,25 @@ def load_pool(paths: Sequence[str], options: LoadOptions, on_progress: Report | 
 class _FileLoad:
     """One file on its way into the pool."""
 
-    def __init__(self, table: Table, options: LoadOptions, result: LoadResult) -> None:
+    def __init__(self, table: Table, options: LoadOptions, limits: Limits, result: LoadResult) -> None:
         self.table = table
         self.options = options
         self.result = result
-        preset = find_source(options.source) if options.source else None
-        self.preset_columns = preset.columns if preset else {}
-        self.default_source = options.source or _stem(table.name)
-        self.reader = self._make_reader()
-        self.seen = _SeenDigests()
+        self.parse_options = ParseOptions(
+            source=options.source,
+            default_source=options.source or _stem(table.name),
+            mapping=options.mapping,
+            small_model=settings.SMALL_MODEL,
+            large_model=settings.LARGE_MODEL,
+            limits=limits,
+        )
+        # columns that cannot be understood are known before the first row of any file is written
+        make_layout(table, self.parse_options)
         self.num_read = 0
         self.num_rejected = 0
         self.file: ImportFile
 
-    def run(self, rejected: RejectedRows, reserve: Reserve, on_progress: Report) -> None:
+    def run(self, reading: ReadingProcess, rejected: RejectedRows, reserve: Reserve, on_progress: Report) -> None:
         """Load the file, or take back what it brought and raise what went wrong."""
         self.file, _ = ImportFile.objects.get_or_create(
             key=self.options.key(self.table),
@@ -133,7 +139,7 @@ class _FileLoad:
         before = replace(self.result)
         was_loading = self.file.state == ImportFile.State.LOADING
         try:
-            self._load(rejected, on_progress)
+            self._load(reading, rejected, on_progress)
         except Exception as error:
             for name in ("read", "new", "updated", "unchanged", "rejected"):
                 setattr(self.result, name, getattr(before, name))
@@ -143,53 +149,38 @@ class _FileLoad:
                 undo_after(error, self.file)
             raise
 
-    def _load(self, rejected: RejectedRows, on_progress: Report) -> None:
+    def _load(self, reading: ReadingProcess, rejected: RejectedRows, on_progress: Report) -> None:
         merger = Merger(self.file, small_model=settings.SMALL_MODEL, large_model=settings.LARGE_MODEL)
-        # of JSON lines later rows may have columns that the first have not: all are read
-        wanted = None if self.table.unit == "bytes" else self.reader.layout.needed
-        for batch in self.table.batches(wanted):
-            self._load_batch(batch, merger, rejected)
+        ignored: tuple[str, ...] = ()
+        for batch in self._batches(reading):
+            self._merge(batch, merger, rejected)
+            ignored = batch.ignored
+            self.table.done = batch.done
             on_progress(self.table)
         _complete_sources()
         rejected.flush()
         self.file.state = ImportFile.State.LOADED
         self.file.num_read, self.file.num_rejected = self.num_read, self.num_rejected
         self.file.save()
-        for column in self.reader.layout.ignored:
+        for column in ignored:
             shown = _storable(column[:MAX_NAME])
             if shown not in self.result.ignored_columns:
                 self.result.ignored_columns.append(shown)
 
-    def _make_reader(self) -> RowReader:
-        self.num_names = len(self.table.names)
-        layout = resolve(self.table.names, self.options.mapping, self.preset_columns)
-        return RowReader(
-            layout,
-            source=self.options.source,
-            default_source=self.default_source,
-            small_model=settings.SMALL_MODEL,
-            large_model=settings.LARGE_MODEL,
-        )
+    def _batches(self, reading: ReadingProcess) -> Iterator[ParsedBatch]:
+        """The file's rows; those of a large file are read by a second process, while this one writes."""
+        path = Path(self.table.name)
+        if self.table.name.startswith("hf://") or path.stat().st_size < _READ_AHEAD_BYTES:
+            return parse_table(self.table, self.parse_options)
+        return reading.read(parse_file, self.table.name, self.table.key, self.parse_options)
 
-    def _load_batch(self, batch: list[RawRow], merger: Merger, rejected: RejectedRows) -> None:
-        if len(self.table.names) != self.num_names:
-            self.reader = self._make_reader()
-        rows: list[IdentifiedRow] = []
-        for line, raw in batch:
-            self.num_read += 1
-            try:
-                if isinstance(raw, RowError):
-                    raise raw
-                rows.append(self.seen.distinguish(identify(self.reader.read(line, raw))))
-            except RowError as error:
-                self._reject(line, str(error), raw, rejected)
-            except UnicodeEncodeError:
-                reason = "a text holds half a surrogate pair, which no UTF-8 text can hold; repair the text"
-                self._reject(line, reason, raw, rejected)
-        if self.options.existing_only:
-            rows = list(self._known(rows, rejected))
+    def _merge(self, batch: ParsedBatch, merger: Merger, rejected: RejectedRows) -> None:
+        self.num_read += batch.num_read
+        for line, reason, shown in batch.rejected:
+            self._reject(line, reason, shown, rejected)
+        rows = list(self._known(batch.rows, rejected)) if self.options.existing_only else batch.rows
         counts = merger.merge(rows)
-        self.result.read += len(batch)
+        self.result.read += batch.num_read
         self.result.new += counts.new
         self.result.updated += counts.updated
         self.result.unchanged += counts.unchanged
@@ -202,38 +193,12 @@ class _FileLoad:
                 yield item
             else:
                 reason = f"the pool has no question {item.question_hash}; load it first, or leave out --existing-only"
-                self._reject(item.row.line, reason, {"question": item.row.question}, rejected)
+                self._reject(item.row.line, reason, excerpt({"question": item.row.question}), rejected)
 
-    def _reject(self, line: int, reason: str, raw: object, rejected: RejectedRows) -> None:
+    def _reject(self, line: int, reason: str, shown: str, rejected: RejectedRows) -> None:
         self.num_rejected += 1
         self.result.rejected += 1
-        rejected.add(self.table.name, line, reason, raw)
-
-
-class _SeenDigests:
-    """Tells rows of one file that are equal in everything apart: the second one gets a digest of its own.
-
-    Keeps 8 bytes a row, so that a file of a million rows costs 8 MB.
-    """
-
-    def __init__(self) -> None:
-        self._sorted = np.empty(0, dtype=np.int64)
-        self._recent: Counter[int] = Counter()
-
-    def distinguish(self, item: IdentifiedRow) -> IdentifiedRow:
-        digest = item.digest
-        earlier = self._recent[digest]
-        if len(self._sorted):
-            left, right = np.searchsorted(self._sorted, digest), np.searchsorted(self._sorted, digest, side="right")
-            earlier += int(right - left)
-        self._recent[digest] += 1
-        if len(self._recent) >= 50_000:
-            recent = np.fromiter(self._recent.elements(), np.int64)
-            self._sorted = np.sort(np.concatenate([self._sorted, recent]))
-            self._recent.clear()
-        if not earlier:
-            return item
-        return replace(item, digest=digest64(str(digest), str(earlier)))
+        rejected.add(self.table.name, line, reason, shown)
 
 
 def _complete_sources() -> None:
@@ -251,6 +216,9 @@ def _storable(text: str) -> str:
 
 
 def _stem(name: str) -> str:
-    """A file's name without folders and endings, the source of rows that name none."""
+    """The source of rows that name none: a file's name without folders and endings, a data set's owner/name."""
     name = _storable(name)
-    return Path(name.partition("?")[0].partition("@")[0]).name.partition(".")[0]
+    if name.startswith("hf://"):
+        # as s1 names the sources that it took from the Hub
+        return name.removeprefix("hf://").removeprefix("datasets/").partition("@")[0]
+    return Path(name).name.partition(".")[0]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from curation.identity import IdentifiedRow, identify  # noqa: F401
+from curation.identity import IdentifiedRow
 from curation.quality import QUALITY_VERSION, formatting_flags
 from s1web import bulk
 from s1web.pool.models import (

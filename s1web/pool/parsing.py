@@ -8,8 +8,8 @@ from curation.identity import IdentifiedRow, SeenRows, identify
 from curation.layouts import Layout, resolve
 from curation.rows import RowReader
 from curation.sources import find_source
-from s1web.pool.rejected import excerpt
-from s1web.pool.tables import Limits, Table
+from s1web.pool.readers import open_table
+from s1web.pool.tables import Limits, Table, excerpt
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,18 @@ def make_layout(table: Table, options: ParseOptions) -> Layout:
     """
     preset = find_source(options.source) if options.source else None
     return resolve(table.names, options.mapping, preset.columns if preset else {})
+
+
+def parse_file(name: str, key: str, options: ParseOptions) -> Iterator[ParsedBatch]:
+    """All rows of a file, opened here: for a process of its own.
+
+    Args:
+        key: the file's `Table.key`, which is not computed again.
+
+    Raises:
+        InputError: the file cannot be read, or turns out to be damaged on the way.
+    """
+    yield from parse_table(open_table(name, options.limits, key), options)
 
 
 def parse_table(table: Table, options: ParseOptions) -> Iterator[ParsedBatch]:

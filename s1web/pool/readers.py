@@ -16,8 +16,11 @@ _TEXTS = (".jsonl", ".json", ".csv")
 SUFFIXES = (".parquet", *_TEXTS, *(text + packed for text in _TEXTS for packed in (".gz", ".zst")))
 
 
-def open_table(name: str, limits: Limits | None = None) -> Table:
+def open_table(name: str, limits: Limits | None = None, key: str = "") -> Table:
     """Open a file by its name's ending, or a data set of the Hub by `hf://owner/name@revision`.
+
+    Args:
+        key: the file's `Table.key` where it is known already.
 
     Raises:
         InputError: not there, not readable, empty, or not what its name says.
@@ -38,8 +41,9 @@ def open_table(name: str, limits: Limits | None = None) -> Table:
         lowered = path.name.lower()
         if not lowered.endswith(SUFFIXES):
             raise InputError(f"{name}: not a known kind of file; give one of {', '.join(SUFFIXES)}")
-        with path.open("rb") as file:
-            key = hashlib.file_digest(file, "sha256").hexdigest()
+        if not key:
+            with path.open("rb") as file:
+                key = hashlib.file_digest(file, "sha256").hexdigest()
         if lowered.endswith(".parquet"):
             return open_parquet(name, path, key, limits)
         opener = open_csv if ".csv" in lowered[-8:] else open_json_lines

@@ -2,9 +2,7 @@
 
 import json
 import re
-import reprlib
 import time
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,13 +10,9 @@ from typing import Self
 from django.conf import settings
 
 from curation.errors import S1WebError
+from s1web.pool.tables import excerpt
 
-_EXCERPT = 200
 _BUFFERED = 1_000
-# shows the row's beginning, whatever its depth and length
-_SHORT = reprlib.Repr()
-_SHORT.maxdict = _SHORT.maxlist = 12
-_SHORT.maxstring = _SHORT.maxother = 60
 
 
 class RejectedRows:
@@ -91,16 +85,3 @@ class RejectedRows:
             f"{self._folder}: the list of rejected rows cannot be written: {error.strerror or error}; "
             "make room or give rights there, or set ARTIFACT_DIR to another folder"
         )
-
-
-def excerpt(raw: object) -> str:
-    """The row's beginning, without what is missing in it; "" where there is no row but only the error."""
-    if isinstance(raw, Exception):
-        return ""
-    if isinstance(raw, dict):
-        raw = {key[:40]: _cut(value) for key, value in islice(raw.items(), 12) if value is not None}
-    return _SHORT.repr(raw)[:_EXCERPT]
-
-
-def _cut(value: object) -> object:
-    return value[:60] if isinstance(value, str | bytes) else value

@@ -1,8 +1,10 @@
 """What every reader of pool files shares: the opened table, its limits, and one line for what a library raises."""
 
+import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +13,12 @@ from curation.errors import InputError, RowError
 
 # no table of questions has so many; of JSON lines it bounds what their keys may cost
 MAX_COLUMNS = 10_000
+
+_EXCERPT = 200
+# shows the row's beginning, whatever its depth and length
+_SHORT = reprlib.Repr()
+_SHORT.maxdict = _SHORT.maxlist = 12
+_SHORT.maxstring = _SHORT.maxother = 60
 
 RawRow = tuple[int, dict[str, Any] | RowError]
 
@@ -28,7 +36,7 @@ class Limits:
     line_bytes: int = 128 * 2**20
     expansion: int = 200
     batch_rows: int = 2_000
-    batch_bytes: int = 24 * 2**20
+    batch_bytes: int = 8 * 2**20
 
 
 @dataclass
@@ -91,3 +99,16 @@ def one_line(error: BaseException) -> str:
     """An error's text in one line that is not longer than a reader's patience."""
     text = " ".join(str(error).split())
     return text if len(text) <= 300 else text[:297] + "..."
+
+
+def excerpt(raw: object) -> str:
+    """The row's beginning, without what is missing in it; "" where there is no row but only the error."""
+    if isinstance(raw, Exception):
+        return ""
+    if isinstance(raw, dict):
+        raw = {key[:40]: _cut(value) for key, value in islice(raw.items(), 12) if value is not None}
+    return _SHORT.repr(raw)[:_EXCERPT]
+
+
+def _cut(value: object) -> object:
+    return value[:60] if isinstance(value, str | bytes) else value

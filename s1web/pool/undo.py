@@ -13,7 +13,6 @@ from s1web.pool.models import (
     Grade,
     ImportFile,
     LoadedRow,
-    Problem,
     Question,
     Source,
     Tokenizer,
@@ -113,9 +112,6 @@ def _undo_rest(file: ImportFile) -> None:
     Source.objects.filter(questions__isnull=True, rows__isnull=True).delete()
     used = TraceLength.objects.values("tokenizer_id")
     Tokenizer.objects.filter(fingerprint="").exclude(pk__in=used).delete()
-    # the next question gets the next free key: it was not compared with any problem yet
-    last = bulk.last_id(Question)
-    Problem.objects.filter(checked_question_id__gt=last).update(checked_question_id=last)
 
 
 def _tidy_log() -> None:

@@ -17,10 +17,19 @@ from django.core.management import ManagementUtility, load_command_class
 from curation.demo.pool import DemoPool
 from curation.hashing import question_hash
 from tests.processes import ROOT, Project
-from tests.s1web.pools import load_rows, write_lines
+from tests.s1web.pools import load_problems, load_rows, write_lines
 from tests.twin import slow_recipe as twin
 
-COMMANDS = ("load_pool", "load_benchmark", "annotate", "curate", "explain", "export_selection", "demo_data")
+COMMANDS = (
+    "load_pool",
+    "load_benchmark",
+    "annotate",
+    "curate",
+    "explain",
+    "export_selection",
+    "overrule_contamination",
+    "demo_data",
+)
 LOADED = {"read", "new", "updated", "unchanged", "rejected", "rejected_file", "seconds"}
 ANNOTATED = {"done", "skipped", "failed", "requests", "tokens", "seconds"}
 
@@ -218,6 +227,23 @@ def test_explain_looks_at_the_run_or_selection_it_is_given(command: Callable[...
     assert outcomes == ["dropped", "selected", "dropped", "selected"]
 
 
+def test_a_question_is_overruled_by_command_and_selected_from_then_on(
+    command: Callable[..., Ended], tmp_path: Path
+) -> None:
+    text = "How many oars has the ferry that leaves the quay at dawn?"
+    load_rows(tmp_path, [{"question": text}, {"question": "Another?"}])
+    load_problems(tmp_path, [text])
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text("[annotation]\nrequires = []\n[selection]\nmethod = 'full'\n")
+    curate = ("curate", "--recipe", recipe, "--json")
+    assert json.loads(command(*curate).out)["size"] == 1
+    hash_ = question_hash(text)
+    done = json.loads(command("overrule_contamination", hash_[:9], "--reason", "a song", "--by", "ada", "--json").out)
+    assert (done["question_hash"], done["overruled"]) == (hash_, 1)
+    assert hash_ in json.loads(command(*curate).out)["hashes"]
+    assert json.loads(command("explain", hash_, "--json").out)["contamination"][0]["reason"] == "a song"
+
+
 # --- one line for an error -------------------------------------------------------------------------------
 
 ERRORS = {
@@ -252,6 +278,19 @@ ERRORS = {
         "tokenizer './nowhere' cannot be loaded",
     ),
     "a limit of 0": (["annotate", "contamination", "--limit", "0"], "--limit 0 leaves nothing to do; give 1 or more"),
+    "an unknown hash to overrule": (
+        ["overrule_contamination", "abcdef", "--reason", "boilerplate"],
+        "the pool has no question 'abcdef'",
+    ),
+    "nothing to overrule": (
+        ["overrule_contamination", question_hash("One?"), "--reason", "boilerplate"],
+        "has no evidence of contamination to overrule",
+    ),
+    "overruling without a reason": (["overrule_contamination", "abcdef"], "arguments are required: --reason"),
+    "a tokenizer for contamination": (
+        ["annotate", "contamination", "--tokenizer", "x"],
+        "--tokenizer and --tokenizer-name are for annotate lengths, not contamination",
+    ),
     "no benchmark file": (["load_benchmark", "nowhere.jsonl", "--name", "x"], "nowhere.jsonl: no such file"),
     "a benchmark without a name": (["load_benchmark", "nowhere.jsonl"], "arguments are required: --name"),
     "no pool file": (["load_pool", "nowhere.jsonl"], "nowhere.jsonl: no such file; give a path, or hf://"),

@@ -241,6 +241,16 @@ def test_the_exported_trace_is_that_of_the_recipes_generator(db: None, tmp_path:
         assert pq.read_table(exported.data_file)["thinking_trajectories"].to_pylist() == [[f"{expected} thinks"]]
 
 
+def test_of_a_generators_traces_the_one_that_the_recipe_measured_goes_out(db: None, tmp_path: Path) -> None:
+    for thinking, attempt in [("", "no thinking"), ("Hm.", "first"), ("Hm, hm, hm.", "second")]:
+        row = {"question": "Whose?", "thinking": thinking, "attempt": attempt, "generator": "old"}
+        load_rows(tmp_path, [row], attempt)
+    for generator in ("", "old"):
+        selection = curate(replace(BARE, name=f"by {generator}", generator=generator)).selection
+        exported = export_selection(selection, tmp_path / f"out-{generator}")
+        assert pq.read_table(exported.data_file)["attempt"].to_pylist() == ["first"]
+
+
 # --- layouts that need traces ----------------------------------------------------------------------------
 
 

@@ -394,7 +394,7 @@ def obey_rights() -> None:
         ("file", "Permission denied"),
         ("artifacts", "the list of rejected rows cannot be written: Permission denied"),
         ("database", "readonly database"),
-        ("database folder", "the database refused"),
+        ("database folder", "the database cannot be written to"),
     ],
 )
 def test_rights_that_are_missing_are_one_line_and_change_nothing(what, says, place, tmp_path):

@@ -1,10 +1,15 @@
 """Data sets of the Hub: the real client libraries against a server on this machine."""
 
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
+
+from curation.errors import InputError
+from s1web.pool.readers import open_table
+from tests.processes import ROOT
 
 from .commands import Place
 from .files import damage, make_rows, write_jsonl, write_parquet
@@ -39,7 +44,7 @@ def online(make_place, hub) -> Callable[..., Place]:
     return make
 
 
-def test_a_data_set_loads_at_its_commit_and_its_branch_is_the_same_commit(online, hub):
+def test_a_data_set_loads_at_its_commit_and_its_branch_is_the_same_commit(online, hub, tmp_path):
     place = online()
     first = place.run("load_pool", f"hf://{REPOSITORY}@{COMMIT}", "--json").json()
     assert (first["read"], first["rejected"]) == (300, 0)
@@ -51,20 +56,15 @@ def test_a_data_set_loads_at_its_commit_and_its_branch_is_the_same_commit(online
     again = place.run("load_pool", f"hf://{REPOSITORY}@main", "--json").json()
     assert again["unchanged"] == 300
     assert place.dump() == before
-
-
-def test_a_data_set_is_the_same_pool_as_its_file(online, tmp_path):
-    from_hub, from_file = online("hub"), online("file")
-    from_hub.run("load_pool", f"hf://{REPOSITORY}@{COMMIT}", "--json").json()
+    # and the same rows as in its file
+    from_file = online("file")
     from_file.run("load_pool", write_jsonl(tmp_path / "pool.jsonl", make_rows(300)), "--json").json()
-    assert from_hub.contents() == from_file.contents()
+    assert place.contents() == from_file.contents()
 
 
 @pytest.mark.parametrize(
     ("address", "says"),
     [
-        (f"hf://{REPOSITORY}", "the revision (a commit, best all 40 digits)"),
-        (f"hf://{REPOSITORY}@{COMMIT}?spilt=test", "with ?split=train&config=NAME where needed"),
         (f"hf://curator/nosuch@{COMMIT}", "RepositoryNotFoundError"),
         (f"hf://{REPOSITORY}@nosuch", "RevisionNotFoundError"),
         (f"hf://{REPOSITORY}@{COMMIT}?split=test", "Available splits: ['train']"),
@@ -77,6 +77,21 @@ def test_an_address_that_leads_nowhere_is_one_line(address, says, online):
     assert line.startswith(address)
     assert says in line
     assert place.dump() == before
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        (f"hf://{REPOSITORY}", "the revision (a commit, best all 40 digits)"),
+        (f"hf://pool@{COMMIT}", "a data set is named hf://owner/name@revision"),
+        (f"hf://{REPOSITORY}@{COMMIT}?spilt=test", "with ?split=train&config=NAME where needed"),
+        (f"hf://tests/s1web@{COMMIT}", "the working directory holds a folder 'tests/s1web'"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_before_anything_is_asked(address, says, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(InputError, match=re.escape(says)):
+        open_table(address)
 
 
 @pytest.mark.parametrize("trouble", ["nobody listens", "status 500"])

@@ -3,6 +3,7 @@
 import signal
 import sqlite3
 import time
+from pathlib import Path
 
 import pytest
 
@@ -27,42 +28,47 @@ def count_rows(place: Place) -> int:
     return int(count)
 
 
-@pytest.mark.parametrize("share", [0.1, 0.6])
-def test_a_load_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(share, make_place, big_file):
-    settings = {"POOL_BATCH_ROWS": "100"}
-    whole, killed = make_place("whole", **settings), make_place("killed", **settings)
-    expected = whole.run("load_pool", big_file, "--json").json()
-    already = count_rows(killed)
-    process = killed.start("load_pool", big_file)
-    while count_rows(killed) < already + share * NUM_ROWS:
+def kill_at(place: Place, path: Path, num_rows: int) -> None:
+    """Start a load and kill it once the pool has so many rows."""
+    process = place.start("load_pool", path)
+    while count_rows(place) < num_rows:
         assert process.poll() is None, "it ended before it could be killed"
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    loaded = count_rows(killed) - already
-    assert 0 < loaded < NUM_ROWS
+
+
+def test_a_load_that_was_killed_twice_goes_on_and_ends_as_if_it_had_not_been(make_place, big_file):
+    settings = {"POOL_BATCH_ROWS": "100"}
+    whole, killed = make_place("whole", **settings), make_place("killed", **settings)
+    expected = whole.run("load_pool", big_file, "--json").json()
+    already = count_rows(killed)
+    kill_at(killed, big_file, already + NUM_ROWS // 10)
+    first = count_rows(killed) - already
+    kill_at(killed, big_file, already + NUM_ROWS // 2)
+    second = count_rows(killed) - already
+    assert 0 < first < second < NUM_ROWS
     result = killed.run("load_pool", big_file, "--json").json()
     assert result["read"] == expected["read"] == NUM_ROWS
     assert result["rejected"] == expected["rejected"] == 1
-    assert result["unchanged"] >= loaded > 0
+    assert result["unchanged"] >= second
     assert killed.contents() == whole.contents()
 
 
-def test_loading_twice_changes_nothing(make_place, big_file, tmp_path):
-    place = make_place(POOL_BATCH_ROWS="2000")
-    place.run("load_pool", big_file, "--json").json()
+def test_loading_twice_changes_nothing(place, tmp_path):
+    path = write_jsonl(tmp_path / "pool.jsonl", [*make_rows(300), {"question": None}])
+    place.run("load_pool", path, "--json").json()
     before = place.dump()
     # it had a rejected row, so it is read again; a file without one is known by its content
-    again = place.run("load_pool", big_file, "--json").json()
-    assert (again["new"], again["updated"], again["unchanged"], again["rejected"]) == (0, 0, NUM_ROWS - 1, 1)
+    again = place.run("load_pool", path, "--json").json()
+    assert (again["new"], again["updated"], again["unchanged"], again["rejected"]) == (0, 0, 300, 1)
     assert place.dump() == before
-    # another name, another batch size, the same rows
-    other = write_jsonl(tmp_path / "other.jsonl", make_rows(50))
+    other = write_jsonl(tmp_path / "other.jsonl", make_rows(400))
     place.run("load_pool", other, "--json").json()
     before = place.dump()
     copy = tmp_path / "copy.jsonl"
     copy.write_bytes(other.read_bytes())
-    assert place.run("load_pool", copy, "--json").json()["unchanged"] == 50
+    assert place.run("load_pool", copy, "--json").json()["unchanged"] == 400
     assert place.dump() == before
 
 

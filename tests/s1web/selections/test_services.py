@@ -59,7 +59,8 @@ def test_a_run_keeps_everything_that_replays_it(demo_pool: DemoPool) -> None:
     curated = curate(replace(SMALL, seed=4))
     run = CurationRun.objects.get()
     assert (run.seed, run.code_version, run.selection) == (4, code_version(), curated.selection)
-    assert run.recipe == replace(SMALL, seed=4, tokenizer="gemini_length").to_json()
+    # what was left open is recorded as it was decided
+    assert run.recipe == replace(SMALL, seed=4, tokenizer="gemini_length", benchmarks=("demo",)).to_json()
     assert recipe_from_toml(run.recipe_toml).to_json() == run.recipe
     assert re.fullmatch("[0-9a-f]{64}", run.pool_fingerprint)
     again = curate(recipe_from_toml(run.recipe_toml))
@@ -137,7 +138,7 @@ def test_the_same_run_again_uses_the_same_selection(bare_pool: list[str], name: 
     first, second = curate(BARE, name=name), curate(BARE, name=name)
     assert first.selection == second.selection
     assert first.run != second.run
-    assert first.selection.run == first.run
+    assert Selection.objects.get().run == second.run
     assert (Selection.objects.count(), SelectionMember.objects.count()) == (1, 5)
     assert Decision.objects.filter(run=second.run).count() == 15
 
@@ -218,9 +219,9 @@ def test_a_run_says_when_most_questions_lack_what_the_recipe_requires(bare_pool:
     load_rows(tmp_path, [{"question": f"Question {n}?", "domain": "05"} for n in range(15)], "with-domain")
     recipe = replace(BARE, method="diverse", requires=("domain",))
     warnings = curate(recipe).result.warnings
-    assert any(text.startswith("20 of 35 questions lack one of the annotations") for text in warnings)
+    assert any(re.match("of 35 questions, domain 20 are without an annotation", text) for text in warnings)
     load_rows(tmp_path, [{"question": f"Next {n}?", "domain": "05"} for n in range(15)], "more-with-domain")
-    assert not any("lack one" in text for text in curate(recipe).result.warnings)
+    assert not any("without an annotation" in text for text in curate(recipe).result.warnings)
 
 
 # --- decontamination -------------------------------------------------------------------------------------
@@ -316,8 +317,8 @@ def test_the_threshold_decides_what_is_near(bare_pool: list[str], tmp_path: Path
     words = [f"word{'abcdefghij'[n % 10]}{'klmnopqrst'[n // 10]}" for n in range(60)]
     load_rows(tmp_path, [{"question": " ".join(words)}, {"question": " ".join([*words[:-6], *"uvwxyz"])}], "pair")
     recipe = replace(BARE, method="full", near_duplicates=True)
-    # 52 of 64 shingles are shared
-    assert curate(replace(recipe, near_threshold=0.81)).run.ledger[2]["dropped"] == {"deduplication.near": 1}
+    # 52 of 64 shingles are shared: a similarity of 0.8125
+    assert curate(replace(recipe, near_threshold=0.75)).run.ledger[2]["dropped"] == {"deduplication.near": 1}
     assert curate(replace(recipe, near_threshold=0.82)).run.ledger[2]["dropped"] == {}
 
 
@@ -360,6 +361,16 @@ def test_the_grade_is_that_of_the_generators_own_trace(traced_pool: list[str], t
         "old": {1},
         "new": {0},
     }
+
+
+def test_of_a_generators_traces_the_first_with_thinking_counts(db: None, tmp_path: Path) -> None:
+    attempts = [("", "no thinking", 1), ("Hm.", "first", 20), ("Hm, hm, hm.", "second", 30)]
+    for thinking, attempt, tokens in attempts:
+        row = {"question": "Whose?", "thinking": thinking, "attempt": attempt, "generator": "old"}
+        load_rows(tmp_path, [row | {"trace_tokens": tokens, "trace_grade": attempt == "first"}], attempt)
+    for generator in ("", "old"):
+        columns = take_snapshot(Recipe(generator=generator), {}).columns
+        assert (columns.trace_tokens.tolist(), columns.trace_grade.tolist()) == ([20], [1])
 
 
 def test_a_question_without_a_trace_of_that_generator_has_none(traced_pool: list[str], tmp_path: Path) -> None:
