@@ -1,7 +1,7 @@
 """Which column of a pool file is which field, so that s1's own files and common layouts load without mapping."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from curation.errors import ConfigError, InputError
@@ -90,10 +90,15 @@ class Layout:
     def value(self, raw: Mapping[str, Any], column: str) -> Any:
         """What a row has in a column, or in one that means the same; None where it has nothing."""
         value = raw.get(column)
-        if value is None and column in self.instead:
-            found = (raw[name] for name in self.instead[column] if raw.get(name) is not None)
-            return next(found, None)
+        if column in self.instead and _is_missing(value):
+            others = (raw.get(name) for name in self.instead[column])
+            return next((other for other in others if not _is_missing(other)), value)
         return value
+
+
+def _is_missing(value: Any) -> bool:
+    """Null, or NaN as pandas writes it: the one value that is not equal to itself."""
+    return value is None or (isinstance(value, float) and value != value)
 
 
 def parse_mapping(pairs: Iterable[str], names: Sequence[str]) -> dict[str, list[str]]:
@@ -142,7 +147,7 @@ def resolve(names: Sequence[str], mapping: Iterable[str] = (), presets: Mapping[
     there = set(names)
     taken = set(columns.values())
     for column, name in (presets or {}).items():
-        if column in there and name not in columns:
+        if column in there and name not in columns and column not in taken:
             columns[name] = column
             taken.add(column)
     lowered = {name.lower(): name for name in reversed(names)}
@@ -169,17 +174,25 @@ def _with_traces(names: Sequence[str], columns: dict[str, str], instead: Mapping
     )
     lowered = {name.lower() for name in names}
     has_thinking = bool({"thinking", "response", "messages"} & columns.keys())
-    is_attempts = bool(
-        not has_thinking and columns.get("generator") and columns.get("attempt") and columns.get("correct")
-    )
-    is_attachment = is_attempts or bool(columns.get("thinking") and columns.get("generator"))
-    if is_attachment and not own.trace_grade and columns.get("correct"):
-        own = TraceColumns(thinking=own.thinking, attempt=own.attempt, trace_grade=columns["correct"])
+    is_named = "generator" in columns
+    is_attempts = is_named and "attempt" in columns and not has_thinking and not own.trace_grade
+    is_attachment = is_attempts or (is_named and bool({"thinking", "response"} & columns.keys()))
+    if is_attachment and not own.trace_grade:
+        own = replace(own, trace_grade=columns.get("correct", ""))
     named = _prefixed_traces(names, columns)
-    traces = [own] if any((own.thinking, own.attempt, own.trace_grade, own.trace_tokens)) else []
-    if named and not own.thinking:  # s1K-1.1: gemini_length belongs to the gemini_ columns
-        traces = []
-    traces += named
+    if named and not own.thinking:
+        # s1K-1.1: isgeminicorrect and gemini_length belong to the gemini_ columns
+        place = next((place for place, trace in enumerate(named) if "gemini" in trace.generator.lower()), 0)
+        named[place] = replace(
+            named[place],
+            attempt=named[place].attempt or own.attempt,
+            trace_grade=named[place].trace_grade or own.trace_grade,
+            trace_tokens=named[place].trace_tokens or own.trace_tokens,
+        )
+        traces = named
+    else:
+        has_own = any((own.thinking, own.attempt, own.trace_grade, own.trace_tokens))
+        traces = [own, *named] if has_own else named
     unused = {"correct", "judge", "generator"} - (set(columns) if is_attachment else set())
     columns = {name: column for name, column in columns.items() if name not in unused}
     used = set(columns.values()).union(

@@ -5,6 +5,7 @@ import math
 import re
 import reprlib
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +21,8 @@ MAX_DOMAIN = 1_000
 _GRADES = {"yes": True, "true": True, "1": True, "1.0": True, "no": False, "false": False, "0": False, "0.0": False}
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
+# a decimal text of about 3,000 digits; Python refuses to write more than 4,300
+_MAX_BITS = 10_000
 _MISSING = ("", "none", "null", "nan", "n/a")
 _THINK = re.compile(r"\A\s*<think>(.*?)(?:</think>(.*))?\Z", re.DOTALL)
 _S1 = re.compile(r"\A\s*<\|im_start\|>think\n(.*?)(?:\n?<\|im_start\|>answer\n(.*))?\Z", re.DOTALL)
@@ -86,8 +89,11 @@ class RowReader:
         """The question, and the assistant's message where the row is a conversation."""
         reply = ""
         value = self._get(raw, "question")
-        if value is None and "messages" in self.layout.columns:
-            value, reply = _conversation(self._get(raw, "messages"))
+        if "messages" in self.layout.columns:
+            if value is None:
+                value, reply = _conversation(self._get(raw, "messages"))
+            else:
+                reply = _reply_with_thinking(self._get(raw, "messages"))
         if value is None or (isinstance(value, float) and math.isnan(value)):
             raise RowError(f"question is missing ({'NaN' if value is not None else 'null'}); a text is needed")
         question = _text(value, "question")
@@ -106,22 +112,10 @@ class RowReader:
             return (), (attempt,) if text or grade is not None else ()
         traces = [trace for columns in layout.traces for trace in _read_trace(raw, layout, columns, generator, judge)]
         if not any(trace.thinking for trace in traces):
-            reply = reply or _text(self._get(raw, "response"), "response")
-            if reply:
-                thinking, text = split_thinking(reply)
-                known = traces[0] if traces else Trace("", generator=generator)
-                traces = [
-                    Trace(
-                        thinking,
-                        text,
-                        known.generator,
-                        known.grade,
-                        known.judge,
-                        known.grade_reason,
-                        known.tokens,
-                        known.tokenizer,
-                    )
-                ]
+            thinking, text = split_thinking(reply or _text(self._get(raw, "response"), "response"))
+            known = traces[0] if traces else Trace("", generator=generator)
+            if thinking or (text and not known.attempt):
+                traces[:1] = [replace(known, thinking=thinking, attempt=text or known.attempt)]
         attempts = []
         for name, model in self.models.items():
             text = _text(self._get(raw, f"{name}_attempt"), f"{name}_attempt")
@@ -200,6 +194,18 @@ def _listed(value: Any) -> list[Any] | None:
     return listed if isinstance(listed, list) else None
 
 
+def _reply_with_thinking(messages: Any) -> str:
+    """The reply of a conversation beside a question column, where it is a model's: it shows its thinking.
+
+    Without thinking it is the reference solution once more, as in NuminaMath.
+    """
+    try:
+        _, reply = _conversation(messages)
+    except RowError:
+        return ""
+    return reply if split_thinking(reply)[0] else ""
+
+
 def _conversation(messages: Any) -> tuple[str | None, str]:
     """(question, reply) of a conversation with one question; keys role/content or from/value."""
     if messages is None:
@@ -228,6 +234,10 @@ def _text(value: Any, column: str, *, numbers: bool = False, limit: int = MAX_TE
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if numbers and isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+            raise RowError(f"{column} holds a number of more than 3,000 digits; write it as a text")
+        if isinstance(value, float) and math.isinf(value):
+            raise RowError(f"{column} holds {_shown(value)}; a text or a finite number is allowed")
         return str(value)
     raise RowError(f"{column} holds {_shown(value)}; a text is allowed")
 
