@@ -78,7 +78,9 @@ def test_nan_gives_way_to_the_next_column_of_the_same_meaning():
 
 
 @pytest.mark.parametrize(
-    ("value", "says"), [(10**5_000, "more than 3,000 digits"), (float("inf"), "a finite number is allowed")]
+    ("value", "says"),
+    [(10**5_000, "more than 3,000 digits"), (float("inf"), "a finite number is allowed")],
+    ids=["digits", "infinity"],
 )
 def test_a_number_that_is_no_text_is_a_rejected_row(value, says):
     with pytest.raises(RowError, match=says):
