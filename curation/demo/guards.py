@@ -1,33 +1,16 @@
 """What keeps defects where they are planted: the rules of the recipe, applied while the pool is made."""
 
-import re
 from collections.abc import Iterable
 
-NGRAM_WORDS = 8  # decontamination compares 8-grams of lower-cased words (s1 §2.1)
-BOLD_DIGITS = re.compile(r"\*\*(?=.*\d)[^\s\]]*\*\*")
-PART_NUMBERS = re.compile(r"p[1-9]\d{0,2}\.")
-
-
-def words_of(text: str) -> list[str]:
-    return text.lower().split()
+from curation.decontamination import NGRAM_WORDS
+from curation.quality import formatting_flags
+from curation.text import words as words_of
 
 
 def ngrams(text: str, size: int = NGRAM_WORDS) -> set[tuple[str, ...]]:
+    """All runs of `size` words, as decontamination cuts them."""
     words = words_of(text)
     return {tuple(words[i : i + size]) for i in range(len(words) - size + 1)}
-
-
-def formatting_rule(question: str) -> str | None:
-    """The formatting rule that hits first, in the order of the recipe, or None."""
-    if "[asy]" in question:
-        return "formatting.asy"
-    if "![Image]" in question:
-        return "formatting.image_reference"
-    if PART_NUMBERS.search(question):
-        return "formatting.part_number"
-    if BOLD_DIGITS.search(question):
-        return "formatting.bold_digits"
-    return None
 
 
 def similarity(one: set[str], other: set[str]) -> float:
@@ -51,7 +34,7 @@ class Novelty:
 
     def admits(self, kind: str, question: str) -> bool:
         """Remember `question` and return True if it is new among its kind and trips no rule."""
-        if formatting_rule(question) or len(words_of(question)) < NGRAM_WORDS:
+        if formatting_flags(question) or len(words_of(question)) < NGRAM_WORDS:
             return False
         if not self._benchmark.isdisjoint(ngrams(question)):
             return False

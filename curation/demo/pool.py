@@ -11,8 +11,9 @@ from curation.demo.benchmark import make_benchmark
 from curation.demo.guards import Novelty
 from curation.demo.kinds import KINDS
 from curation.demo.problem import Problem
-from curation.demo.rows import Row, make_row, question_hash, without
+from curation.demo.rows import Row, make_row, without
 from curation.demo.sources import AIME, MATH, choose_source
+from curation.hashing import question_hash
 
 MIN_QUESTIONS = 300
 LEVELS = (1, 2, 3, 4, 5, 6)

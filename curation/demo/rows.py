@@ -1,6 +1,5 @@
 """One pool row in s1's own column names."""
 
-import hashlib
 import json
 import random
 from typing import Any
@@ -14,11 +13,6 @@ Row = dict[str, Any]
 
 MADE_BY = "s1web demo generator"
 TOKENS_PER_TEN_WORDS = 14  # English reasoning has about 1.4 tokens a word
-
-
-def question_hash(question: str) -> str:
-    """The identity of a question: 16 hex digits of SHA-256 of its UTF-8 text."""
-    return hashlib.sha256(question.encode()).hexdigest()[:16]
 
 
 def estimated_tokens(text: str) -> int:

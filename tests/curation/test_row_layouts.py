@@ -54,7 +54,7 @@ def read(raw, mapping=(), preset=None):
     ],
 )
 def test_every_column_of_a_trace_arrives(raw, traces):
-    found, row = read(raw)
+    found, _ = read(raw)
     assert found == traces
     assert resolve(list(raw)).ignored == ()
 

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -399,6 +400,16 @@ def run_on_a_terminal(project: Project, *arguments: object) -> tuple[str, str]:
     return out, seen.decode()
 
 
+@pytest.fixture(scope="module")
+def loaded_pool(story: dict[str, Any], make_project: Callable[[str], Project]) -> Project:
+    """The demo pool and its benchmark, neither counted nor compared yet."""
+    project, data = make_project("sqlite"), story["folder"] / "data"
+    project.json_all(
+        [["load_pool", data / "pool.jsonl"], ["load_benchmark", data / "benchmark.jsonl", "--name", "demo"]]
+    )
+    return project
+
+
 @pytest.mark.parametrize(
     ("what", "arguments"),
     [
@@ -409,22 +420,16 @@ def run_on_a_terminal(project: Project, *arguments: object) -> tuple[str, str]:
     ],
 )
 def test_a_bar_is_shown_on_a_terminal_and_neither_in_a_pipe_nor_with_json(
-    story: dict[str, Any], tmp_path: Path, what: str, arguments: list[str]
+    story: dict[str, Any], loaded_pool: Project, tmp_path: Path, what: str, arguments: list[str]
 ) -> None:
-    # a pool of its own for each, as what is done already shows no progress
     data = story["folder"] / "data"
     given = [argument.format(data=data) for argument in arguments]
     seen = {}
     for way in ("terminal", "pipe", "json"):
+        # a pool of its own for each, as what is done already shows no progress
         project = Project(f"sqlite:///{tmp_path / way}.sqlite3", tmp_path / "artifacts")
         if what != "loading":
-            project.json_all(
-                [
-                    ["migrate"],
-                    ["load_pool", data / "pool.jsonl"],
-                    ["load_benchmark", data / "benchmark.jsonl", "--name", "demo"],
-                ]
-            )
+            shutil.copy(loaded_pool.sqlite_path, project.sqlite_path)
         if way == "pipe":
             done = project.run(*given)
             assert done.returncode == 0, done.stderr

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from curation.demo.attempts import boxed_answer
-from curation.demo.guards import BOLD_DIGITS, formatting_rule, ngrams, similarity, words_of
+from curation.demo.guards import ngrams, similarity
 from curation.demo.pool import DemoPool, make_demo, write_demo
-from curation.demo.rows import Row, question_hash
+from curation.demo.rows import Row
+from curation.hashing import question_hash
+from curation.text import words as words_of
+from tests.twin.slow_recipe import formatting_rule
 
 COLUMNS = [
     "question", "solution", "cot_type", "source_type", "metadata", "thinking_trajectories", "attempt",
@@ -130,10 +133,9 @@ def test_formatting_defects_are_where_they_are_planted_and_nowhere_else(demo: De
     found: dict[str, set[str]] = {}
     for hash_, row in first_rows(demo).items():
         question = row["question"]
-        rule = formatting_rule(question)
+        rule = formatting_rule(question, "")
         # slow twin of the part-number pattern
         assert (rule == "formatting.part_number") == any(f"p{n}." in question for n in range(1, 1000))
-        assert (rule == "formatting.bold_digits") == (BOLD_DIGITS.search(question) is not None)
         if rule:
             found.setdefault("kept.asy_aime" if "AIME" in row["source_type"] else rule, set()).add(hash_)
     names = [*(code for code in demo.planted if code.startswith("formatting.")), "kept.asy_aime"]
@@ -146,7 +148,7 @@ def test_a_bold_run_with_a_blank_looks_like_a_defect_and_is_none(demo: DemoPool)
     rows = first_rows(demo)
     for hash_ in demo.planted["kept.bold_with_blank"]:
         assert rows[hash_]["question"].startswith("**Problem ")
-        assert formatting_rule(rows[hash_]["question"]) is None
+        assert formatting_rule(rows[hash_]["question"], "") is None
 
 
 def test_contamination_is_where_it_is_planted_and_nowhere_else(demo: DemoPool) -> None:
