@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from curation.hashing import digest64, question_hash
-from curation.records import PoolRow
+from curation.records import PoolRow, Record
 
 _RECENT = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class IdentifiedRow:
+class IdentifiedRow(Record):
     """A row with the identities of its content.
 
     Attributes:
