@@ -31,12 +31,12 @@ def digest64(*parts: str | None) -> int:
     for part in parts:
         if part is None:
             pieces.append("-;")
-        elif len(part) < _LARGE:
-            pieces.append(f"{len(part)};{part}")
+        elif (size := len(part)) < _LARGE:
+            pieces.append(f"{size};{part}")
         else:
             # small pieces are encoded and hashed together; a large one is not copied for that
             digest.update("".join(pieces).encode())
-            digest.update(f"{len(part)};".encode())
+            digest.update(f"{size};".encode())
             digest.update(part.encode())
             pieces.clear()
     digest.update("".join(pieces).encode())

@@ -48,6 +48,8 @@ class RowReader:
         large_model: str = LARGE_MODEL,
     ) -> None:
         self.layout = layout
+        # looked up for every field of every row
+        self._columns, self._instead = layout.columns, layout.instead
         self.source = source
         self.default_source = default_source
         self.models = {"small": small_model, "large": large_model}
@@ -82,8 +84,10 @@ class RowReader:
         )
 
     def _get(self, raw: Mapping[str, Any], name: str) -> Any:
-        column = self.layout.columns.get(name)
-        return self.layout.value(raw, column) if column else None
+        column = self._columns.get(name)
+        if column is None:
+            return None
+        return self.layout.value(raw, column) if column in self._instead else raw.get(column)
 
     def _question(self, raw: Mapping[str, Any]) -> tuple[str, str]:
         """The question, and the assistant's message where the row is a conversation."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer as FastTokenizer
 
 # enough for all cores to be busy, small enough for memory to stay flat
-BATCH_CHARACTERS = 8_000_000
+BATCH_CHARACTERS = 2_000_000
 FETCH_ROWS = 200
 Report = Callable[[int, int], None]
 

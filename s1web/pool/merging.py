@@ -202,8 +202,8 @@ class _Batch:
                 attempt_id, self.next_attempt = self.next_attempt, self.next_attempt + 1
                 self.attempts.append((attempt_id, state.pk, self.file_id, attempt.model, attempt.text))
                 has_more = True
-            fills = role is not None and getattr(state, f"{role}_grade") is None
-            if attempt.grade is not None and (attempt_id is not None or fills):
+            # an imported yes or no without the answer it judges says no more than the question's own grade
+            if attempt.grade is not None and attempt_id is not None:
                 self.grades.append(
                     (state.pk, attempt_id, None, self.file_id, attempt.grade, attempt.model, attempt.judge, "", "")
                 )
@@ -242,7 +242,7 @@ class _Batch:
             )
             if trace.tokens is not None:
                 self.lengths.append((trace_id, self.merger.tokenizer_id(trace.tokenizer), trace.tokens))
-            if trace.grade is not None:
+            if trace.grade is not None and (trace.grade_reason or item.row.is_attachment):
                 self.grades.append(
                     (
                         state.pk,

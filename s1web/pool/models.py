@@ -159,7 +159,8 @@ class Attempt(models.Model):
 class Grade(models.Model):
     """One judgement of an attempt or of a trace's attempt; a question carries the one that counts.
 
-    `value` null is a judgement without result: not graded, never wrong. `model` is whose answer was judged.
+    `value` null is a judgement without result: not graded, never wrong. `model` is whose answer was judged. A yes or
+    no that was imported without a word stands on the question or the trace alone.
     """
 
     question = models.ForeignKey(Question, on_delete=models.PROTECT, related_name="grades")
