@@ -1,10 +1,10 @@
 """The command line in a process of its own, on a SQLite database of its own, and what its tables hold afterwards."""
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,11 +73,10 @@ class Place:
     def execute(self, command: list[str], before: Callable[[], None] | None = None) -> Done:
         with (self.folder / "out").open("w+b") as out, (self.folder / "err").open("w+b") as err:
             process = self._start(command, stdout=out, stderr=err, preexec_fn=before)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
+            peak_bytes = _wait(process)
             out.seek(0)
             err.seek(0)
-            return Done(process.returncode, out.read().decode(), err.read().decode(), usage.ru_maxrss * 1024)
+            return Done(process.returncode, out.read().decode(), err.read().decode(), peak_bytes)
 
     def _start(self, command: list[str], **options: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, cwd=self.folder, env=self.environment(), **options)
@@ -134,3 +133,32 @@ _CONTENTS = {
         LEFT JOIN pool_attempt a ON a.id = g.attempt_id LEFT JOIN pool_trace t ON t.id = g.trace_id""",
     "files": "SELECT state, num_read, num_rejected FROM pool_importfile",
 }
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for the process's end; the most memory that it or a child of it held, in bytes.
+
+    Asked from /proc while it runs: what the kernel reports at the end counts the test process before `exec` too.
+    """
+    peak = 0
+    while process.poll() is None:
+        peak = max([peak, *(_high_water(pid) for pid in _family(process.pid))])
+        time.sleep(0.01)
+    return peak
+
+
+def _family(pid: int) -> list[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return [pid]
+    return [pid, *map(int, children)]
+
+
+def _high_water(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    line = next((line for line in status.split("\n") if line.startswith("VmHWM:")), "VmHWM: 0 kB")
+    return int(line.split()[1]) * 1024
