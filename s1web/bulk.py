@@ -1,6 +1,7 @@
 """Rows into tables at the database driver's own speed, for imports and runs of many thousand rows."""
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from django.core.management.color import no_style
@@ -9,6 +10,7 @@ from django.db.models import Max, Model
 
 # name of the lock by which imports take turns on PostgreSQL; any number that nothing else uses
 _WRITE_LOCK = 0x51EB
+_PIECE_ROWS = 10_000
 
 
 def take_turn() -> None:
@@ -70,19 +72,22 @@ def reset_sequences(*models: type[Model]) -> None:
 
 
 def _execute_many(sql: str, rows: Iterable[Sequence[Any]]) -> None:
-    values = list(rows)
-    if values:
-        with connection.cursor() as cursor:
+    remaining = iter(rows)
+    with connection.cursor() as cursor:
+        # in pieces, as Django keeps what it has passed on until the statement has ended
+        while values := list(islice(remaining, _PIECE_ROWS)):
             cursor.executemany(sql, values)
 
 
 def _copy(target: str, rows: Iterable[Sequence[Any]]) -> None:
-    """PostgreSQL's own way in for many rows; an empty batch costs nothing."""
-    values = list(rows)
-    if values:
-        with connection.cursor() as cursor, cursor.cursor.copy(f"COPY {target} FROM STDIN") as copy:
-            for row in values:
-                copy.write_row(row)
+    """PostgreSQL's own way in for many rows."""
+    remaining = iter(rows)
+    with connection.cursor() as cursor:
+        # a piece is complete before its COPY begins: whoever makes the rows may ask the database meanwhile
+        while values := list(islice(remaining, _PIECE_ROWS)):
+            with cursor.cursor.copy(f"COPY {target} FROM STDIN") as copy:
+                for row in values:
+                    copy.write_row(row)
 
 
 def _column(model: type[Model], attribute: str) -> str:

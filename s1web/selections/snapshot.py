@@ -12,6 +12,7 @@ from django.db.models import Count, OuterRef, Subquery
 from curation.decontamination import RULES as DECONTAMINATION_RULES
 from curation.decontamination import EvaluationIndex, Overlap
 from curation.errors import NotFoundError
+from curation.hashing import digest64
 from curation.presets import Recipe
 from curation.records import ColumnsBuilder, PoolColumns
 from curation.records import Question as QuestionRecord
@@ -28,8 +29,8 @@ class Snapshot:
     Attributes:
         columns: what the recipe computes on; its rows are those of `pks`.
         pks: shape (n,), int64: primary keys of the questions.
-        fingerprint: SHA-256 over everything in the columns, sorted by hash, and the number of rows loaded: equal
-            pools have equal ones, whatever the database and the order of loading.
+        fingerprint: SHA-256 over everything in the columns, question by question, and the number of rows loaded:
+            equal pools have equal ones, whatever the database and the order of loading.
         tokenizer: whose trace lengths these are; "" where the pool has none.
     """
 
@@ -52,7 +53,7 @@ def take_snapshot(recipe: Recipe, contamination: Mapping[int, str]) -> Snapshot:
     sources = dict(Source.objects.values_list("pk", "name"))
     builder = ColumnsBuilder(DECONTAMINATION_RULES)
     pks: list[np.ndarray] = []
-    lines: list[str] = []
+    digests: list[np.ndarray] = []
     for rows in _rows(recipe.generator, tokenizer):
         batch = [
             QuestionRecord(
@@ -70,17 +71,19 @@ def take_snapshot(recipe: Recipe, contamination: Mapping[int, str]) -> Snapshot:
         ]
         builder.add(batch)
         pks.append(np.array([row[0] for row in rows], dtype=np.int64))
-        lines += [
+        lines = (
             f"{q.question_hash}\t{q.source}\t{q.small_grade}\t{q.large_grade}\t{q.trace_grade}\t{q.domain}\t"
             f"{q.trace_tokens}\t{q.flags}\t{q.contamination}"
             for q in batch
-        ]
+        )
+        digests.append(np.fromiter((digest64(line) for line in lines), np.int64, len(batch)))
     num_rows = count_loaded_rows()
-    lines = [str(num_rows), *sorted(lines)]
+    # sorted, so that the order of loading leaves no trace; eight bytes a question instead of its line
+    content = np.sort(np.concatenate([*digests, np.empty(0, np.int64)])).astype(">i8").tobytes()
     return Snapshot(
         columns=builder.build(num_rows),
         pks=np.concatenate(pks) if pks else np.empty(0, dtype=np.int64),
-        fingerprint=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
+        fingerprint=hashlib.sha256(str(num_rows).encode() + b"\n" + content).hexdigest(),
         tokenizer=tokenizer.name if tokenizer else "",
     )
 
