@@ -51,18 +51,21 @@ def _growth(
     with_traces = options.growth_with_traces
     large_pool = pools.write_pool(folder / "large", options.rows * options.growth, with_traces=with_traces)
     base = figures["load_with_traces" if with_traces else "load_without_traces"]
-    if not with_traces:
-        base_contamination = cases.contamination(folder / "bare", benchmark, small)
-        base_curate = cases.curate(small)
+    if with_traces:
+        base_contamination, base_curate = figures["contamination"], figures["curate"]["presets"]["paper"]
     else:
-        base_contamination, base_curate = figures["contamination"], figures["curate"]
+        base_contamination = cases.contamination(folder / "bare", benchmark, small)
+        base_curate = cases.curate_without_traces(folder, small)
     load, environment = cases.load(large_pool, folder / "grown")
     contamination = cases.contamination(large_pool, benchmark, environment)
-    curate = cases.curate(environment)
+    if with_traces:
+        curate = cases.curate(environment)["presets"]["paper"]
+    else:
+        curate = cases.curate_without_traces(folder, environment)
     pairs = {
         "load": (load, base),
         "contamination": (contamination, base_contamination),
-        "curate_paper": (curate["presets"]["paper"], base_curate["presets"]["paper"]),
+        "curate": (curate, base_curate),
     }
     return {
         "rows_factor": options.growth,

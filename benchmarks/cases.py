@@ -115,6 +115,19 @@ def contamination(pool: Path, benchmark: Path, environment: dict[str, str]) -> d
     }
 
 
+def curate_without_traces(folder: Path, environment: dict[str, str]) -> dict[str, Any]:
+    """curate by a recipe that asks for no trace, process start included."""
+    recipe = folder / "without-traces.toml"
+    recipe.write_text(
+        'base = "diverse"\nname = "without-traces"\n'
+        '[annotation]\nrequires = ["small_grade", "large_grade", "domain"]\n'
+        '[difficulty]\ndrop_solved_by = ["small", "large"]\n',
+        encoding="utf-8",
+    )
+    measured = manage(environment, "curate", "--recipe", str(recipe))
+    return {"seconds": measured.seconds, "peak_mb": measured.peak_mb, "size": measured.output["size"]}
+
+
 def curate(environment: dict[str, str]) -> dict[str, Any]:
     """curate by every preset, process start included."""
     start = python(environment, _START)

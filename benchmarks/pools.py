@@ -65,6 +65,8 @@ def _rows(num_rows: int, rng: np.random.Generator, *, with_traces: bool) -> Iter
         for name in ("qwen7b_attempt", "qwen32b_attempt"):
             row.pop(name, None)
         row["thinking_trajectories"] = [_trace(paragraphs, tokens, rng)] if with_traces else []
+        if not with_traces:  # a trace goes together with its attempt, grade and length
+            row["attempt"] = row["isgeminicorrect"] = row["gemini_length"] = None
         if rng.random() < 0.083:
             row["isqwen7bcorrect"] = row["isqwen32bcorrect"] = None
         yield row
