@@ -64,7 +64,8 @@ class RowReader:
         question, from_messages = self._question(raw)
         solution = _text(get(raw, "solution"), "solution", numbers=True)
         answer = _text(get(raw, "answer"), "answer", numbers=True)
-        traces, attempts = self._traces(raw, from_messages)
+        small_grade, large_grade = self._role_grade(raw, "small"), self._role_grade(raw, "large")
+        traces, attempts = self._traces(raw, from_messages, {"small": small_grade, "large": large_grade})
         source = self.source or _text(get(raw, "source"), "source", limit=MAX_NAME) or self.default_source
         return PoolRow(
             line=line,
@@ -76,8 +77,8 @@ class RowReader:
             cot_type=_text(get(raw, "cot_type"), "cot_type", limit=MAX_NAME),
             metadata=_metadata(get(raw, "metadata")),
             domain=_domain(get(raw, "domain")),
-            small_grade=_grade(get(raw, "small_grade"), "small_grade"),
-            large_grade=_grade(get(raw, "large_grade"), "large_grade"),
+            small_grade=small_grade,
+            large_grade=large_grade,
             traces=traces,
             attempts=attempts,
             is_attachment=self.layout.is_attachment,
@@ -105,7 +106,12 @@ class RowReader:
             raise RowError("question is empty; a text is needed")
         return question, reply
 
-    def _traces(self, raw: Mapping[str, Any], reply: str) -> tuple[tuple[Trace, ...], tuple[Attempt, ...]]:
+    def _role_grade(self, raw: Mapping[str, Any], role: str) -> bool | None:
+        return _grade(self._get(raw, f"{role}_grade"), self._columns.get(f"{role}_grade", ""))
+
+    def _traces(
+        self, raw: Mapping[str, Any], reply: str, grades: Mapping[str, bool | None]
+    ) -> tuple[tuple[Trace, ...], tuple[Attempt, ...]]:
         layout = self.layout
         generator = _text(self._get(raw, "generator"), "generator", limit=MAX_NAME) or layout.generator
         judge = _text(self._get(raw, "judge"), "judge", limit=MAX_NAME)
@@ -123,10 +129,8 @@ class RowReader:
         attempts = []
         for name, model in self.models.items():
             text = _text(self._get(raw, f"{name}_attempt"), f"{name}_attempt")
-            column = layout.columns.get(f"{name}_grade", "")
-            grade = _grade(layout.value(raw, column), column) if column else None
-            if text or grade is not None:
-                attempts.append(Attempt(model, text, grade, column))
+            if text:  # a bare grade says no more than the row's own small_grade or large_grade
+                attempts.append(Attempt(model, text, grades[name], layout.columns.get(f"{name}_grade", "")))
         return tuple(traces), tuple(attempts)
 
 

@@ -59,10 +59,6 @@ def test_a_row_of_s1s_pool():
                 tokenizer="gemini_length",
             ),
         ),
-        attempts=(
-            Attempt(SMALL, grade=False, judge="isqwen7bcorrect"),
-            Attempt(LARGE, grade=True, judge="isqwen32bcorrect"),
-        ),
     )
 
 
