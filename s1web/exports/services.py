@@ -17,6 +17,7 @@ from curation.decontamination import EvaluationIndex
 from curation.errors import ConfigError, ConflictError
 from s1web.exports.layouts import LAYOUTS, NEED_TRACE, SCHEMAS, ExportRow, ExportTrace, to_columns
 from s1web.pool.models import Contamination, Grade, Problem, Trace
+from s1web.progress import Report, ignore
 from s1web.selections.models import Selection, SelectionMember
 from training.formatting import RenderChat
 
@@ -48,6 +49,7 @@ def export_selection(
     render: RenderChat | None = None,
     allow_contaminated: str = "",
     overwrite: bool = False,
+    on_progress: Report | None = None,
 ) -> Exported:
     """Write a selection's rows in its order, with ledger.json and recipe.toml beside them.
 
@@ -81,7 +83,7 @@ def export_selection(
     try:
         data_file = partial / f"{DATA_FILE}.{file_format}"
         data_file.parent.mkdir()
-        rows = (to_columns(layout, row, render) for row in iter_rows(selection))
+        rows = (to_columns(layout, row, render) for row in _told(iter_rows(selection), selection.size, on_progress))
         num_rows = (_write_parquet if file_format == "parquet" else _write_jsonl)(data_file, rows, SCHEMAS[layout])
         ledger = _ledger(selection, layout, contaminated, allow_contaminated)
         (partial / LEDGER_FILE).write_text(json.dumps(ledger, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
@@ -99,6 +101,16 @@ def export_selection(
         file_format,
         round(time.monotonic() - started, 3),
     )
+
+
+def _told(rows: Iterator[ExportRow], total: int, on_progress: Report | None) -> Iterator[ExportRow]:
+    """The rows, each batch of them told as done."""
+    report = on_progress or ignore
+    report(0, total)
+    for done, row in enumerate(rows, start=1):
+        yield row
+        if done % BATCH_ROWS == 0 or done == total:
+            report(done, total, rows=done)
 
 
 def find_contaminated(selection: Selection) -> list[str]:

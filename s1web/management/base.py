@@ -6,26 +6,22 @@ from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, OperationalError, ProgrammingError, connection
+from django.db import DatabaseError, connection
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from curation.errors import S1WebError
+from s1web.errors import error_line
+from s1web.progress import Report, ignore
 
 _PIPE_WIDTH = 500
-
-
-class ReportProgress(Protocol):
-    """Called with how much is done and how much there is; total 0 is unknown."""
-
-    def __call__(self, done: int, total: int) -> None: ...
 
 
 class Command(BaseCommand):
@@ -58,6 +54,10 @@ class Command(BaseCommand):
     def show(self, result: dict[str, Any], console: Console) -> None:
         """Print the result for a person."""
 
+    def show_result(self, result: dict[str, Any], console: Console) -> None:
+        """Print what `run` returned."""
+        self.show(result, console)
+
     def run_from_argv(self, argv: list[str]) -> None:
         # Django prints "CommandError: ..." and tracebacks; a user of ours sees the one line alone
         try:
@@ -78,13 +78,13 @@ class Command(BaseCommand):
             # ASCII: a path that is no UTF-8 must not break the output
             self.stdout.write(json.dumps(result))
         else:
-            self.show(result, self.console)
+            self.show_result(result, self.console)
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[ReportProgress]:
+    def progress(self, what: str) -> Iterator[Report]:
         """A bar on a terminal's standard error; in a pipe, or with --json, nothing."""
         if self.is_quiet or not sys.stderr.isatty():
-            yield lambda done, total: None
+            yield ignore
             return
         columns = (
             TextColumn("{task.description}"),
@@ -94,7 +94,11 @@ class Command(BaseCommand):
         )
         with Progress(*columns, console=Console(stderr=True)) as bar:
             task = bar.add_task(what, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total or None)
+
+            def report(done: int, total: int, /, **spent: float) -> None:
+                bar.update(task, completed=done, total=total or None)
+
+            yield report
 
     def warn(self, text: str) -> None:
         """A line on standard error that is no error."""
@@ -109,34 +113,9 @@ class Command(BaseCommand):
         sys.exit(code)
 
 
-# what SQLite says -> what that means, and what to do
-_DATABASE_ADVICE = {
-    "full": ("the disk is full", "free space where the database lies"),
-    "disk I/O": ("the disk of the database fails", "see that it is well and has space"),
-    "locked": ("another program writes to the database", "wait for it, or raise SQLITE_TIMEOUT_SECONDS"),
-    "readonly": ("the database cannot be written to", "give yourself the right to write to it and its folder"),
-    "unable to open": ("the database cannot be opened", "see that its folder is there and may be written to"),
-}
-
-
-def error_line(error: BaseException) -> str:
-    """The one line that a user sees."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, S1WebError | ImproperlyConfigured | CommandError):
-        return text
-    if isinstance(error, MemoryError):
-        return "out of memory; free some, or lower POOL_BATCH_BYTES, and run the command again"
-    if isinstance(error, OperationalError):
-        for sign, advice in _DATABASE_ADVICE.items():
-            if sign in text:
-                return f"{advice[0]} ({text}): {advice[1]}, then run the command again"
-    if isinstance(error, OperationalError | ProgrammingError) and ("no such" in text or "does not exist" in text):
-        return f"the database is not ready ({text.partition(' LINE ')[0]}); run: python manage.py migrate"
-    if isinstance(error, DatabaseError):
-        return f"the database refused: {text}; check DATABASE_URL and the server, and run the command again"
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}; check the path, its rights and the space on the disk"
-    return f"the system refused: {text}; check paths, rights and the space on the disk"
+def absolute(path: str) -> str:
+    """A path as it is meant from any working directory; an address of the Hub stays as it is."""
+    return path if path.startswith("hf://") else str(Path(path).expanduser().absolute())
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,7 +1,7 @@
 """Comparing the pool with the evaluation sets; what was compared once is not compared again."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -12,9 +12,9 @@ from curation.decontamination import EvaluationIndex, Overlap
 from curation.errors import ConfigError, NotFoundError
 from s1web import bulk
 from s1web.pool.models import Benchmark, Contamination, Problem, Question
+from s1web.progress import Report, ignore
 
 BATCH_ROWS = 4_000
-Report = Callable[[int, int], None]
 
 
 @dataclass
@@ -38,7 +38,7 @@ def check_contamination(limit: int | None = None, on_progress: Report | None = N
     """
     started = time.monotonic()
     result = CheckResult()
-    report = on_progress or (lambda done, total: None)
+    report = on_progress or ignore
     last = Question.objects.aggregate(last=Max("pk"))["last"] or 0
     num_questions = Question.objects.count()
     problems = list(Problem.objects.filter(checked_question_id__lt=last).order_by("checked_question_id", "pk"))
@@ -47,13 +47,14 @@ def check_contamination(limit: int | None = None, on_progress: Report | None = N
     total = Question.objects.filter(pk__gt=marks[0]).count() if marks else 0
     if limit is not None:
         total = min(total, limit)
+    report(0, total)
     for place, mark in enumerate(marks):
         stop = marks[place + 1] if place + 1 < len(marks) else last
         behind = [problem for problem in problems if problem.checked_question_id <= mark]
         room = None if limit is None else limit - result.done
         for checked in _compare(behind, mark, stop, room):
             result.done += checked
-            report(result.done, total)
+            report(result.done, total, rows=result.done)
         if limit is not None and result.done >= limit:
             break
     result.skipped = num_questions - result.done
@@ -105,7 +106,8 @@ def _store(
             if pair not in known
         ),
     )
-    Problem.objects.filter(pk__in=keys).update(checked_question_id=checked)
+    # never back: another check may be further by now
+    Problem.objects.filter(pk__in=keys, checked_question_id__lt=checked).update(checked_question_id=checked)
     mark_questions(hits)
 
 

@@ -3,17 +3,18 @@
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet, Sum
+from django.db.models import Avg, Exists, OuterRef, QuerySet, Sum
 
 from curation.errors import ConfigError, ConflictError
 from s1web import bulk
 from s1web.pool.models import Tokenizer, Trace, TraceLength
+from s1web.progress import Report, ignore
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as FastTokenizer
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 # enough for all cores to be busy, small enough for memory to stay flat
 BATCH_CHARACTERS = 2_000_000
 FETCH_ROWS = 200
-Report = Callable[[int, int], None]
 
 
 @dataclass
@@ -59,21 +59,41 @@ def count_lengths(
     total = missing.count()
     result.skipped = with_thinking.count() - total
     total = total if limit is None else min(total, limit)
+    report = on_progress or ignore
+    report(0, total)
     for pks, texts in _batches(missing, total):
         encodings = fast.encode_batch_fast(texts, add_special_tokens=False)
         counts = [len(encoding) for encoding in encodings]
-        with transaction.atomic():
-            bulk.insert(
-                TraceLength,
-                ("trace_id", "tokenizer_id", "tokens"),
-                ((pk, stored.pk, count) for pk, count in zip(pks, counts, strict=True)),
-            )
-        result.done += len(pks)
-        result.tokens += sum(counts)
-        if on_progress:
-            on_progress(result.done, total)
+        counted_now = _store(stored, dict(zip(pks, counts, strict=True)))
+        result.done += len(counted_now)
+        result.tokens += sum(counted_now.values())
+        report(result.done, total, rows=result.done, tokens=result.tokens)
     result.seconds = round(time.monotonic() - started, 3)
     return result
+
+
+@transaction.atomic
+def _store(tokenizer: Tokenizer, counts: dict[int, int]) -> dict[int, int]:
+    """Keep a batch's counts whole or not at all; those that another count has stored meanwhile are left out."""
+    bulk.take_turn()
+    stored = TraceLength.objects.filter(tokenizer=tokenizer, trace_id__in=counts).values_list("trace_id", flat=True)
+    known = set(stored)
+    fresh = {pk: count for pk, count in counts.items() if pk not in known}
+    bulk.insert(
+        TraceLength,
+        ("trace_id", "tokenizer_id", "tokens"),
+        ((pk, tokenizer.pk, count) for pk, count in fresh.items()),
+    )
+    return fresh
+
+
+def count_missing(name: str) -> tuple[int, float | None]:
+    """(traces that the tokenizer of this name has not counted, tokens a trace as far as any are counted)."""
+    counted = TraceLength.objects.filter(trace=OuterRef("pk"), tokenizer__name=name)
+    missing = Trace.objects.filter(~Exists(counted), has_thinking=True).count()
+    own = TraceLength.objects.filter(tokenizer__name=name)
+    mean: float | None = (own if own.exists() else TraceLength.objects.all()).aggregate(mean=Avg("tokens"))["mean"]
+    return missing, mean
 
 
 def total_tokens(tokenizer: str) -> int:

@@ -24,13 +24,12 @@ from s1web.pool.rejected import RejectedRows
 from s1web.pool.reserve import Reserve
 from s1web.pool.tables import Limits, Table, excerpt
 from s1web.pool.undo import undo_after
+from s1web.progress import Report, ignore
 
 # bump when the same file would give other rows: files of an older version are read again
 IMPORT_VERSION = 1
 # less is read before a second process has started
 _READ_AHEAD_BYTES = 4 * 2**20
-
-Report = Callable[[Table], None]
 
 
 @dataclass
@@ -105,6 +104,12 @@ def load_pool(paths: Sequence[str], options: LoadOptions, on_progress: Report | 
         batch_bytes=settings.POOL_BATCH_BYTES,
     )
     tables = [open_table(path, limits) for path in expand_paths(list(paths))]
+    extent = Extent(tables)
+    report = on_progress or ignore
+
+    def tell() -> None:
+        report(extent.done(), extent.total, rows=result.new + result.updated)
+
     loads = [_FileLoad(table, options, limits, result) for table in tables]
     local = [load for load in loads if not load.table.name.startswith("hf://")]
     if sum(Path(load.table.name).stat().st_size for load in local) >= _READ_AHEAD_BYTES:
@@ -113,10 +118,33 @@ def load_pool(paths: Sequence[str], options: LoadOptions, on_progress: Report | 
     with RejectedRows(f"{Path(tables[0].name).name}-{tables[0].key[:8]}") as rejected, ReadingProcess() as reading:
         for load in loads:
             with Reserve() as reserve:
-                load.run(reading, rejected, reserve, on_progress or (lambda table: None))
+                load.run(reading, rejected, reserve, tell)
     result.rejected_file = rejected.path
     result.seconds = round(time.monotonic() - started, 3)
     return result
+
+
+class Extent:
+    """How much several files hold together, and how much of it is read.
+
+    Attributes:
+        unit: rows where every file says how many it has (or none does), bytes otherwise.
+        total: in that unit; 0 where a data set of the Hub is among them, which does not say.
+    """
+
+    def __init__(self, tables: Sequence[Table]) -> None:
+        self._tables = tables
+        is_known = all(table.total for table in tables)
+        self.unit = "bytes" if is_known and any(table.unit == "bytes" for table in tables) else "rows"
+        self.total = sum(self._size(table) for table in tables) if is_known else 0
+
+    def done(self) -> int:
+        if not self.total:
+            return sum(table.done for table in self._tables)
+        return sum(self._size(table) * table.done // table.total for table in self._tables)
+
+    def _size(self, table: Table) -> int:
+        return table.total if table.unit == self.unit else Path(table.name).stat().st_size
 
 
 class _FileLoad:
@@ -141,7 +169,9 @@ class _FileLoad:
         self.num_rejected = 0
         self.file: ImportFile
 
-    def run(self, reading: ReadingProcess, rejected: RejectedRows, reserve: Reserve, on_progress: Report) -> None:
+    def run(
+        self, reading: ReadingProcess, rejected: RejectedRows, reserve: Reserve, tell: Callable[[], None]
+    ) -> None:
         """Load the file, or take back what it brought and raise what went wrong."""
         self.file, _ = ImportFile.objects.get_or_create(
             key=self.options.key(self.table),
@@ -155,11 +185,13 @@ class _FileLoad:
             # the same bytes, read the same way: there is nothing to look at
             self.result.read += self.file.num_read
             self.result.unchanged += self.file.num_read
+            self.table.done = self.table.total
+            tell()
             return
         before = replace(self.result)
         was_loading = self.file.state == ImportFile.State.LOADING
         try:
-            self._load(reading, rejected, on_progress)
+            self._load(reading, rejected, tell)
         except Exception as error:
             for name in ("read", "new", "updated", "unchanged", "rejected"):
                 setattr(self.result, name, getattr(before, name))
@@ -169,14 +201,14 @@ class _FileLoad:
                 undo_after(error, self.file)
             raise
 
-    def _load(self, reading: ReadingProcess, rejected: RejectedRows, on_progress: Report) -> None:
+    def _load(self, reading: ReadingProcess, rejected: RejectedRows, tell: Callable[[], None]) -> None:
         merger = Merger(self.file, small_model=settings.SMALL_MODEL, large_model=settings.LARGE_MODEL)
         ignored: tuple[str, ...] = ()
         for batch in self._batches(reading):
             self._merge(batch, merger, rejected)
             ignored = batch.ignored
             self.table.done = batch.done
-            on_progress(self.table)
+            tell()
         _complete_sources()
         rejected.flush()
         self.file.state = ImportFile.State.LOADED

@@ -1,12 +1,46 @@
 """What pages and commands read of the pool; nothing here writes."""
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Max, Min
 
 from curation.sources import SOURCES
-from s1web.pool.models import LoadedRow
+from s1web.pool.models import Benchmark, Contamination, LoadedRow, Problem, Question, Source, Trace
+
+
+@dataclass(frozen=True)
+class PoolFigures:
+    """How much there is; `contaminated` counts questions with evidence that nobody overruled."""
+
+    questions: int
+    traces: int
+    sources: int
+    contaminated: int
+
+
+def count_pool() -> PoolFigures:
+    """Four counts, each answered from an index: no text is read."""
+    standing = Contamination.objects.exclude(decision=Contamination.Decision.OVERRULED)
+    return PoolFigures(
+        questions=Question.objects.count(),
+        traces=Trace.objects.count(),
+        sources=Source.objects.count(),
+        contaminated=standing.values("question").distinct().count(),
+    )
+
+
+def count_problems() -> list[tuple[str, int]]:
+    """The benchmarks by name, each with its number of problems."""
+    return list(Benchmark.objects.order_by("name").values_list("name").annotate(num_problems=Count("problems")))
+
+
+def is_all_compared() -> bool:
+    """Whether every question was compared with every problem; also True where there is none of either."""
+    newest = Question.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    reached = Problem.objects.aggregate(reached=Min("checked_question_id"))["reached"]
+    return reached is None or reached >= newest
 
 
 def count_loaded_rows() -> int:

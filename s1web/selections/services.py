@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,12 @@ from curation.pipeline import CurationResult
 from curation.presets import Recipe
 from curation.records import CORRECT
 from s1web import bulk
-from s1web.pool.contamination import Report, benchmark_names, check_contamination, standing_evidence
+from s1web.pool.contamination import benchmark_names, check_contamination, standing_evidence
 from s1web.pool.models import Contamination, ImportFile, Problem, Question
+from s1web.progress import Report
 from s1web.selections.models import CurationRun, Decision, Selection, SelectionMember
 from s1web.selections.snapshot import Snapshot, overlaps_of, question_texts, take_snapshot
+from s1web.versions import code_version
 
 MAX_NAME = 120
 _BEFORE_ANNOTATION = (*DECONTAMINATION_RULES, pipeline.NEAR_DUPLICATE)
@@ -54,8 +55,7 @@ def curate(recipe: Recipe, *, name: str = "", on_progress: Report | None = None)
         ConflictError: the name is taken by another selection.
     """
     started = time.monotonic()
-    if len(name) > MAX_NAME or any(character in name for character in "/\\\n\0"):
-        raise ConfigError(f"--name {name!r:.140} names no selection; give up to {MAX_NAME} characters, no slashes")
+    check_name(name)
     if not Question.objects.exists():
         raise NotFoundError("the pool is empty; load questions with load_pool first")
     warnings: list[str] = []
@@ -80,12 +80,14 @@ def curate(recipe: Recipe, *, name: str = "", on_progress: Report | None = None)
     return Curated(run, selection, result, round(time.monotonic() - started, 3))
 
 
-def code_version() -> str:
-    """The installed version of this code, which a run records."""
-    try:
-        return version("s1web")
-    except PackageNotFoundError:
-        return "unknown"
+def check_name(name: str) -> None:
+    """Refuse what cannot name a selection; empty is allowed, and a name is made then.
+
+    Raises:
+        ConfigError: too long, or a character that no file's name may have.
+    """
+    if len(name) > MAX_NAME or any(character in name for character in "/\\\n\0"):
+        raise ConfigError(f"--name {name!r:.140} names no selection; give up to {MAX_NAME} characters, no slashes")
 
 
 def find_selection(name: str) -> Selection:

@@ -1,21 +1,19 @@
 """python manage.py annotate KIND: what is known of each question, computed once and kept."""
 
-from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
 from rich.console import Console
 
 from curation.errors import ConfigError
-from s1web.management.base import Command as BaseCommand
-from s1web.management.base import print_table
-from s1web.pool.contamination import check_contamination
-from s1web.pool.lengths import count_lengths
+from s1web.management.base import absolute, print_table
+from s1web.management.jobs import JobCommand, Request
 
 KINDS = ("lengths", "contamination")
 
 
-class Command(BaseCommand):
+class Command(JobCommand):
     help = "Annotate the pool; what is done already is skipped, so a stopped run goes on where it was."
 
     def add_options(self, parser: CommandParser) -> None:
@@ -28,22 +26,18 @@ class Command(BaseCommand):
             "--tokenizer-name", default="", help="lengths: the name its counts are kept under (default: --tokenizer)"
         )
 
-    def run(self, options: dict[str, Any]) -> dict[str, Any]:
-        limit = options["limit"]
-        if limit is not None and limit < 1:
-            raise ConfigError(f"--limit {limit} leaves nothing to do; give 1 or more, or leave it out")
-        if options["kind"] != "lengths" and (options["tokenizer"] or options["tokenizer_name"]):
-            raise ConfigError(f"--tokenizer and --tokenizer-name are for annotate lengths, not {options['kind']}")
-        result = {"done": 0, "skipped": 0, "failed": 0, "requests": 0, "tokens": 0, "seconds": 0.0}
-        with self.progress(f"annotating {options['kind']}") as report:
-            if options["kind"] == "lengths":
-                if not options["tokenizer"]:
-                    raise ConfigError("annotate lengths needs --tokenizer: a name on the Hub, a folder, or a file")
-                counted = count_lengths(
-                    options["tokenizer"], name=options["tokenizer_name"], limit=limit, on_progress=report
-                )
-                return result | asdict(counted)
-            return result | asdict(check_contamination(limit, report))
+    def request(self, options: dict[str, Any]) -> Request:
+        kind = options["kind"]
+        self.progress_label = f"annotating {kind}"
+        if kind != "lengths":
+            if options["tokenizer"] or options["tokenizer_name"]:
+                raise ConfigError(f"--tokenizer and --tokenizer-name are for annotate lengths, not {kind}")
+            return Request(f"annotate_{kind}", {"limit": options["limit"]})
+        tokenizer = options["tokenizer"]
+        # a worker may run elsewhere than here, but the counts keep the name that was given
+        name = options["tokenizer_name"] or tokenizer.rstrip("/")
+        path = absolute(tokenizer) if tokenizer and Path(tokenizer).exists() else tokenizer
+        return Request("annotate_lengths", {"tokenizer": path, "name": name, "limit": options["limit"]})
 
     def show(self, result: dict[str, Any], console: Console) -> None:
         hidden = {"failed", "requests"} | (set() if result["tokens"] else {"tokens"})

@@ -9,12 +9,12 @@ from rich.console import Console
 
 from curation.errors import ConfigError, InputError
 from curation.presets import PRESETS, Recipe, find_preset, recipe_from_toml
-from s1web.management.base import Command as BaseCommand
 from s1web.management.base import print_funnel
-from s1web.selections.services import curate, outcome_json
+from s1web.management.jobs import JobCommand, Request
 
 
-class Command(BaseCommand):
+class Command(JobCommand):
+    progress_label = "comparing with the benchmarks"
     help = "Select questions from the pool; the same pool, recipe and seed give the same selection everywhere."
 
     def add_options(self, parser: CommandParser) -> None:
@@ -28,13 +28,11 @@ class Command(BaseCommand):
             "--tokenizer", metavar="NAME", help="whose trace lengths to use (default: that counted most traces)"
         )
 
-    def run(self, options: dict[str, Any]) -> dict[str, Any]:
+    def request(self, options: dict[str, Any]) -> Request:
         recipe = find_preset(options["preset"]) if options["preset"] else read_recipe(options["recipe"])
         given = {name: options[name] for name in ("size", "seed", "tokenizer") if options[name] is not None}
-        recipe = replace(recipe, **given)
-        with self.progress("comparing with the benchmarks") as report:
-            curated = curate(recipe, name=options["name"], on_progress=report)
-        return outcome_json(curated)
+        # the recipe as it is now: a job may start when the file has changed
+        return Request("curate", {"recipe": replace(recipe, **given).to_toml(), "name": options["name"]})
 
     def show(self, result: dict[str, Any], console: Console) -> None:
         print_funnel(console, result["ledger"])

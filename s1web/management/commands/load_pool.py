@@ -7,13 +7,12 @@ from rich.console import Console
 
 from curation.layouts import FIELDS
 from curation.sources import SOURCES
-from s1web.management.base import Command as BaseCommand
-from s1web.management.base import counted, print_table
-from s1web.pool.loading import LoadOptions, load_pool
-from s1web.pool.queries import count_sources
+from s1web.management.base import absolute, counted, print_table
+from s1web.management.jobs import JobCommand, Request
 
 
-class Command(BaseCommand):
+class Command(JobCommand):
+    progress_label = "loading"
     help = "Load questions, traces, attempts and grades into the pool; loading a file twice changes nothing."
 
     def add_options(self, parser: CommandParser) -> None:
@@ -37,23 +36,14 @@ class Command(BaseCommand):
             help="reject rows whose question the pool does not have yet, instead of adding it",
         )
 
-    def run(self, options: dict[str, Any]) -> dict[str, Any]:
-        load_options = LoadOptions(
-            source=options["source"], mapping=tuple(options["map"]), existing_only=options["existing_only"]
-        )
-        with self.progress("loading") as report:
-            result = load_pool(options["paths"], load_options, lambda table: report(table.done, table.total))
-        return {
-            "read": result.read,
-            "new": result.new,
-            "updated": result.updated,
-            "unchanged": result.unchanged,
-            "rejected": result.rejected,
-            "rejected_file": result.rejected_file,
-            "seconds": result.seconds,
-            "ignored_columns": result.ignored_columns,
-            "sources": count_sources(),
+    def request(self, options: dict[str, Any]) -> Request:
+        params = {
+            "paths": [absolute(path) for path in options["paths"]],
+            "source": options["source"],
+            "mapping": options["map"],
+            "existing_only": options["existing_only"],
         }
+        return Request("load_pool", params)
 
     def show(self, result: dict[str, Any], console: Console) -> None:
         names = ("read", "new", "updated", "unchanged", "rejected")

@@ -19,7 +19,7 @@ from curation.presets import PRESETS, Recipe, recipe_from_toml
 from s1web.exports import services
 from s1web.exports.layouts import LAYOUTS, SCHEMAS
 from s1web.exports.services import FORMATS, export_selection
-from s1web.management.commands.export_selection import load_chat_template
+from s1web.exports.templates import load_chat_template
 from s1web.pool.contamination import check_contamination, overrule
 from s1web.pool.models import Question
 from s1web.selections.models import Selection

@@ -368,7 +368,7 @@ def test_a_list_of_rejected_rows_that_finds_no_room_takes_the_file_back(place, t
     assert place.rejected() == []
 
 
-@pytest.mark.parametrize("limit_bytes", [2 * 2**20, 9 * 2**20])
+@pytest.mark.parametrize("limit_bytes", [3 * 2**20, 9 * 2**20])
 def test_a_database_that_may_not_grow_further_takes_the_file_back(limit_bytes, place, tmp_path):
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))

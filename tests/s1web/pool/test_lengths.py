@@ -122,8 +122,8 @@ def test_progress_is_told_with_the_total(thoughts: list[str], bpe: Path, monkeyp
     monkeypatch.setattr(lengths, "BATCH_CHARACTERS", 1)
     monkeypatch.setattr(lengths, "FETCH_ROWS", 10)
     told: list[tuple[int, int]] = []
-    count_lengths(str(bpe), limit=25, on_progress=lambda done, total: told.append((done, total)))
-    assert told == [(10, 25), (20, 25), (25, 25)]
+    count_lengths(str(bpe), limit=25, on_progress=lambda done, total, **spent: told.append((done, total)))
+    assert told == [(0, 25), (10, 25), (20, 25), (25, 25)]
 
 
 def test_a_killed_count_goes_on_where_it_was(make_project: Any, tmp_path: Path, bpe: Path) -> None:

@@ -28,8 +28,9 @@ from s1web.pool.models import (
     TraceLength,
 )
 from s1web.selections.models import CurationRun, Decision, Selection, SelectionMember
-from s1web.selections.services import code_version, curate, find_selection, outcome_json
+from s1web.selections.services import curate, find_selection, outcome_json
 from s1web.selections.snapshot import choose_tokenizer, take_snapshot
+from s1web.versions import code_version
 from tests.factories import EVALUATION_QUESTIONS, make_rows
 from tests.s1web.pools import find, load_problems, load_rows
 from tests.twin import slow_recipe as twin

@@ -1,0 +1,1 @@
+"""Jobs: work that workers carry out, and who is there to do it."""
