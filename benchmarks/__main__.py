@@ -1,4 +1,4 @@
-"""python -m benchmarks: load, contamination, curation, lengths and growth on a pool of s1's size; prints JSON."""
+"""python -m benchmarks: the pool's long work on a pool of s1's size, how it grows, and jobs; prints JSON."""
 
 import argparse
 import json
@@ -8,10 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cases, pools
+from benchmarks import browse, cases, jobs, pools, preview, vectors
 from benchmarks.measure import manage
 
 S1_ROWS = 59_029
+PARTS = ("pool", "jobs", "vectors", "browse", "preview")
 
 
 def main() -> None:
@@ -22,18 +23,38 @@ def main() -> None:
     parser.add_argument("--pool", type=Path, help="a folder of parquet files to use instead of a generated pool")
     parser.add_argument("--benchmark", type=Path, help="an evaluation set to use instead of a generated one")
     parser.add_argument("--length-traces", type=int, default=6_000, help="traces whose length is counted")
+    parser.add_argument("--only", choices=PARTS, help="one part alone (default: all)")
+    parser.add_argument("--vectors", type=Path, help="an array (.npy) of vectors to use instead of invented ones")
+    parser.add_argument(
+        "--browse-rows", type=int, default=1_000_000, help="also browse a pool of so many rows with short traces"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="s1web-benchmark-") as name:
         print(json.dumps(measure(options, Path(name)), indent=2))
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Run all cases; everything they write stays in `folder`."""
+    """Run the cases asked for; everything they write stays in `folder`."""
+    figures: dict[str, Any] = {"machine": {"cores": os.cpu_count(), "python": platform.python_version()}}
+    if options.only in (None, "pool"):
+        figures |= _pool(options, folder)
+    if options.only in (None, "jobs"):
+        figures["jobs"] = jobs.measure(folder / "jobs")
+    if options.only in (None, "vectors"):
+        figures["vectors"] = vectors.measure(folder / "vectors", vectors=options.vectors)
+    if options.only in (None, "browse"):
+        figures["browse"] = browse.measure(folder / "browse", options.rows, options.browse_rows)
+    if options.only in (None, "preview"):
+        figures["preview"] = preview.measure(folder / "preview", options.rows)
+    return figures
+
+
+def _pool(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
     data = manage({}, "demo_data", str(folder / "demo")).output
     pool = options.pool or pools.write_pool(folder / "pool", options.rows, with_traces=True)
     benchmark = options.benchmark or pools.write_benchmark(folder / "benchmark.jsonl")
     bare = pools.write_pool(folder / "bare", options.rows, with_traces=False)
-    figures: dict[str, Any] = {"machine": {"cores": os.cpu_count(), "python": platform.python_version()}}
     figures["load_with_traces"], environment = cases.load(pool, folder / "with-traces")
     figures["contamination"] = cases.contamination(pool, benchmark, environment)
     figures["curate"] = cases.curate(environment)

@@ -17,11 +17,13 @@ ROWS_PER_FILE, ROWS_PER_GROUP = 10_000, 1_000
 NUM_DOMAINS = 51
 
 
-def write_pool(folder: Path, num_rows: int, *, with_traces: bool, seed: int = 0) -> Path:
+def write_pool(
+    folder: Path, num_rows: int, *, with_traces: bool, mean_tokens: int = TRACE_TOKENS, seed: int = 0
+) -> Path:
     """Write parquet files of together `num_rows` rows; deterministic for a seed."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.Generator(np.random.PCG64(seed))
-    rows = _rows(num_rows, rng, with_traces=with_traces)
+    rows = _rows(num_rows, rng, with_traces=with_traces, mean_tokens=mean_tokens)
     for number in range(-(-num_rows // ROWS_PER_FILE)):
         writer = None
         for _ in range(ROWS_PER_FILE // ROWS_PER_GROUP):
@@ -49,11 +51,13 @@ def write_benchmark(path: Path, num_problems: int = 728) -> Path:
     return path
 
 
-def _rows(num_rows: int, rng: np.random.Generator, *, with_traces: bool) -> Iterator[dict[str, Any]]:
+def _rows(
+    num_rows: int, rng: np.random.Generator, *, with_traces: bool, mean_tokens: int
+) -> Iterator[dict[str, Any]]:
     base = make_demo().rows
     traces = [text for row in base for text in row["thinking_trajectories"]]
     paragraphs = [part for text in traces for part in text.split("\n") if len(part) > 20]
-    mu = np.log(TRACE_TOKENS) - SIGMA**2 / 2
+    mu = np.log(mean_tokens) - SIGMA**2 / 2
     for number in range(num_rows):
         row = dict(base[number % len(base)])
         if number >= len(base):

@@ -29,6 +29,9 @@ def _broker(url: str, folder: Path) -> dict[str, Any]:
                 "socket_timeout": 10 * _CONNECT_SECONDS,
                 "socket_keepalive": True,
                 "health_check_interval": 10,
+                # one attempt for who sends, as the dispatcher sends again: more would hold a page for 6 s. A worker
+                # that has lost its broker tries on all the same
+                "max_retries": 0,
             },
         }
     return {
@@ -53,9 +56,18 @@ def _folder() -> Path:
 
 app.conf.update(
     _broker(settings.CELERY_BROKER_URL, _folder()),
-    imports=("workers.curation", "workers.exports", "workers.trial", "workers.presence"),
+    imports=(
+        "workers.curation",
+        "workers.vectors",
+        "workers.exports",
+        "workers.trial",
+        "workers.presence",
+        "workers.schedule",
+    ),
     task_routes={kind.task: {"queue": kind.queue} for kind in KINDS.values()},
     task_default_queue="cpu",
+    # the schedule is kept in memory: it has nothing that must outlive a restart, and leaves no file
+    beat_scheduler="celery.beat:Scheduler",
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],
@@ -67,6 +79,8 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_enable_remote_control=False,
     worker_send_task_events=False,
+    # how long a worker that is told to end may sleep on
+    worker_timer_precision=0.2,
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
     broker_connection_timeout=_CONNECT_SECONDS,

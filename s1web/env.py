@@ -41,6 +41,23 @@ def switch(name: str, *, default: bool) -> bool:
     return _SWITCH[value.lower()]
 
 
+def choice(name: str, *, default: str, choices: tuple[str, ...]) -> str:
+    """One of a few words.
+
+    Raises:
+        ImproperlyConfigured: none of them.
+    """
+    value = text(name, default=default)
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name}={value!r} is unknown; give one of {', '.join(choices)}")
+    return value
+
+
+def words(name: str, *, default: str) -> list[str]:
+    """What stands between commas."""
+    return [word.strip() for word in text(name, default=default).split(",") if word.strip()]
+
+
 def path(name: str, *, default: Path) -> Path:
     """A file or folder; a relative one counts from the working directory."""
     return Path(text(name, default=str(default))).expanduser().absolute()

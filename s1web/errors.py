@@ -33,7 +33,9 @@ def error_line(error: BaseException) -> str:
         return f"the database refused: {text}; check DATABASE_URL and the server, and run the command again"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}; check the path, its rights and the space on the disk"
-    return f"the system refused: {text}; check paths, rights and the space on the disk"
+    if isinstance(error, OSError):
+        return f"the system refused: {text}; check paths, rights and the space on the disk"
+    return f"a fault in the program, {type(error).__name__}: {text}; see the log of the job"
 
 
 def is_passing(error: BaseException) -> bool:

@@ -7,11 +7,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 
+from tests.browser import browser, live_site, visitor
+from tests.databases import _postgres_once, _postgres_project, either_project, make_migrated, project
 from tests.processes import Project
+
+# fixtures
+__all__ = [
+    "_postgres_once",
+    "_postgres_project",
+    "browser",
+    "either_project",
+    "live_site",
+    "make_migrated",
+    "project",
+    "visitor",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+
+
+def pytest_configure() -> None:
+    # pages sign sessions and forms with it; that commands run without is shown by processes of their own
+    django_settings.SECRET_KEY = "signs what tests hand out, and nothing else"
 
 
 @pytest.fixture(autouse=True)

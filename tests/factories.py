@@ -1,8 +1,9 @@
-"""Records, columns and invented pools for the tests of the recipe."""
+"""Records, columns and invented pools for the tests of the recipe; rows of jobs and workers."""
 
 import random
 from collections.abc import Sequence
-from typing import Any
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 from curation.decontamination import RULES, EvaluationIndex, contamination_rule
 from curation.hashing import question_hash
@@ -10,6 +11,9 @@ from curation.quality import formatting_flags
 from curation.records import ColumnsBuilder, PoolColumns, Question
 
 from .twin import slow_recipe as twin
+
+if TYPE_CHECKING:
+    from s1web.jobs.models import Job, WorkerPresence
 
 NUMINA = "AI-MO/NuminaMath-CoT/olympiads"
 MATH = "qfq/openaimath/Algebra"
@@ -43,6 +47,7 @@ EVALUATION_QUESTIONS = (
     "Evaluate the sum",
 )
 _WORDS = ["ring", "wheel", "prime", "angle", "coin", "digit", "graph", "field", "chord", "spring", "matrix", "ratio"]
+_places = count(1)
 _DECORATIONS = ("[asy]", "![Image]", "p7.", "p120.", "**x2**", "**bold** 7", "p0.", "p1000.", "**3 x**", "[asy] p3.")
 
 
@@ -145,3 +150,29 @@ def to_columns(
     for batch in (questions[:cut], questions[cut:]):
         builder.add(batch)
     return builder.build(num_rows=len(rows))
+
+
+def make_job(state: str = "queued", **values: Any) -> "Job":
+    """A row of a trial job, in whatever state; each comes behind those before it. Nobody is told of it."""
+    from s1web.jobs.models import Job
+
+    held = {"claim": "token", "worker": "cpu@here", "num_starts": 1} if state == "running" else {}
+    defaults = {
+        "kind": "trial_cpu",
+        "queue": "cpu",
+        "place": next(_places),
+        "title": "Trial",
+        "params": {"seconds": 1},
+    }
+    return Job.objects.create(**(defaults | held | {"state": state} | values))
+
+
+def make_presence(name: str = "cpu@here", **values: Any) -> "WorkerPresence":
+    """A worker that was heard of just now."""
+    from django.utils import timezone
+
+    from s1web.jobs.models import WorkerPresence
+
+    now = timezone.now()
+    defaults = {"host": "here", "pid": 1, "queues": ["cpu"], "slots": 2, "started_at": now, "seen_at": now}
+    return WorkerPresence.objects.create(name=name, **(defaults | values))

@@ -12,7 +12,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 # what the tester's own environment says must not decide what a test finds
-_OWN_SETTINGS = ("DATABASE_URL", "ARTIFACT_DIR", "DEBUG", "POOL_", "SMALL_MODEL", "LARGE_MODEL", "SQLITE_")
+_OWN_SETTINGS = (
+    *("DATABASE_URL", "ARTIFACT_DIR", "DEBUG", "POOL_", "SMALL_MODEL", "LARGE_MODEL", "SQLITE_"),
+    *("CELERY_", "JOB_", "WORKER_", "SECRET_KEY", "PUBLIC_URL", "ALLOWED_HOSTS", "IMPORT_DIR"),
+)
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,13 @@ class Project:
         return self.json_all([curate(*case) for case in cases])
 
     def python(
-        self, *arguments: object, stdin: str | None = None, timeout_seconds: float = 900
+        self, *arguments: object, stdin: str | None = None, timeout_seconds: float = 900, **settings: str
     ) -> subprocess.CompletedProcess[str]:
+        """`python ARGUMENTS`, whatever it exits with; `settings` are environment variables."""
         return subprocess.run(
             [sys.executable, *map(str, arguments)],
             cwd=ROOT,
-            env=self.environment,
+            env=self.environment | settings,
             input=stdin,
             capture_output=True,
             text=True,

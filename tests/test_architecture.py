@@ -14,7 +14,14 @@ from django.core.management import get_commands, load_command_class
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("curation", "inference", "training", "s1web", "workers")
 # apps of s1web from left to right: a module imports its own group and those before it
-APPS = (("jobs", "pool"), ("selections",), ("review", "exports", "experiments"), ("viewer",))
+APPS = (
+    ("jobs", "pool"),
+    ("vectors",),
+    ("selections",),
+    ("review", "exports", "experiments"),
+    ("viewer", "browse"),
+    ("questions",),
+)
 MAX_LINES = 500
 HEAVY = ("django", "torch", "vllm", "transformers", "datasets")
 
@@ -147,7 +154,7 @@ def own_commands() -> list[str]:
 @pytest.mark.parametrize("name", own_commands())
 def test_every_option_of_every_command_is_explained_and_documented(name):
     guide = (ROOT / "docs" / "guide" / "commands.md").read_text(encoding="utf-8")
-    section = re.search(rf"^## `?{name}`?.*?(?=^## |\Z)", guide, flags=re.MULTILINE | re.DOTALL)
+    section = re.search(rf"^## `?{name}\b.*?(?=^## |\Z)", guide, flags=re.MULTILINE | re.DOTALL)
     assert section, f"docs/guide/commands.md has no section for {name}"
     parser = load_command_class("s1web", name).create_parser("manage.py", name)
     for action in parser._actions:

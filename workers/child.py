@@ -97,6 +97,7 @@ class Progress:
 
 def main(job_id: int, token: str) -> int:
     """Do the work and write how it ended; the exit code is for the log alone."""
+    started = time.monotonic()
     threading.Thread(target=_leave_with_the_worker, daemon=True).start()
     signal.signal(signal.SIGTERM, _on_stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -110,6 +111,10 @@ def main(job_id: int, token: str) -> int:
     from s1web.jobs.kinds import find_kind
 
     claim = transitions.Claim(job_id, token)
+
+    def elapsed() -> float:
+        return round(time.monotonic() - started, 3)
+
     try:
         job = transitions.find(claim)
         if job is None:
@@ -118,11 +123,15 @@ def main(job_id: int, token: str) -> int:
         log.info("start %s on %s, version %s: %s", job.num_starts, job.worker, job.version, job.title)
         progress = Progress(claim, job)
         try:
-            result = find_kind(job.kind).load_work()(job.params, progress)
+            params = job.params
+            if job.num_starts > 1 and params.get("limit") is not None:
+                # a limit is one of the job, not of each of its starts
+                params = params | {"already": job.done}
+            result = find_kind(job.kind).load_work()(params, progress)
             progress.flush()
         except AtCap as error:
             log.warning("%s", error)
-            transitions.hold(claim, str(error))
+            transitions.hold(claim, str(error), seconds=elapsed())
             return 0
         except Exception as error:
             if is_passing(error):
@@ -133,9 +142,9 @@ def main(job_id: int, token: str) -> int:
                 log.error("%s", error_line(error))
             else:
                 log.exception("the work failed")
-            transitions.fail(claim, error_line(error))
+            transitions.fail(claim, error_line(error), seconds=elapsed())
             return 0
-        if transitions.finish(claim, result):
+        if transitions.finish(claim, result, seconds=elapsed()):
             log.info("done")
     except Ended as error:
         log.warning("%s", error)
@@ -149,6 +158,9 @@ def _on_stop(number: int, frame: FrameType | None) -> None:
 def _leave_with_the_worker() -> None:
     # the worker writes nothing: a read returns when it is gone
     os.read(sys.stdin.fileno(), 1)
+    if os.getpgrp() == os.getpid():
+        # with all helpers that the work has started
+        os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(1)
 
 

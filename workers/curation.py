@@ -26,6 +26,16 @@ def annotate_contamination(job_id: int) -> None:
     work_off(KINDS["annotate_contamination"].queue)
 
 
+@shared_task(name=KINDS["annotate_search"].task)
+def annotate_search(job_id: int) -> None:
+    work_off(KINDS["annotate_search"].queue)
+
+
 @shared_task(name=KINDS["curate"].task)
 def curate(job_id: int) -> None:
     work_off(KINDS["curate"].queue)
+
+
+@shared_task(name=KINDS["seed_stability"].task)
+def seed_stability(job_id: int) -> None:
+    work_off(KINDS["seed_stability"].queue)

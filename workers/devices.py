@@ -24,8 +24,9 @@ class Devices:
         """Find out what is there; asked once, as the driver takes seconds to answer."""
         with self._lock:
             if self._free is None:
-                self.names = _gpu_names()
-                self._free = [str(number) for number in _visible(len(self.names))] or [""]
+                devices = _visible(_gpu_names())
+                self.names = [name for _, name in devices]
+                self._free = [number for number, _ in devices] or [""]
 
     def num_slots(self, queues: list[str], slots: int) -> int:
         """Jobs at a time of a worker with so many threads that listens on these queues."""
@@ -76,9 +77,19 @@ def _gpu_names() -> list[str]:
     return [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []
 
 
-def _visible(count: int) -> list[str]:
-    """The numbers that jobs may use: those that CUDA_VISIBLE_DEVICES leaves."""
+def _visible(names: list[str]) -> list[tuple[str, str]]:
+    """(number, name) of the devices that jobs may use: those that CUDA_VISIBLE_DEVICES leaves, in its order."""
+    numbered = {str(number): name for number, name in enumerate(names)}
     allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if allowed is not None and allowed.strip():
-        return [item.strip() for item in allowed.split(",")][:count]
-    return [str(number) for number in range(count)]
+    if allowed is None:
+        return list(numbered.items())
+    found = []
+    for item in (word.strip() for word in allowed.split(",")):
+        # as CUDA reads it: the first that is none ends the list, and an empty one hides all; or they go by their ids
+        if item in numbered:
+            found.append((item, numbered[item]))
+        elif names and item.startswith(("GPU-", "MIG-")):
+            found.append((item, names[0]))
+        else:
+            break
+    return found

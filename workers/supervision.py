@@ -72,7 +72,8 @@ def _watch(claim: Claim, child: "_Child") -> str | None:
     """Look after the child until it has ended.
 
     Returns:
-        None where the job's row says how it ended, else what happened to the process.
+        None where the work has said itself how it ended (or the job was taken from us), "" where we have written
+        it, else what happened to the process.
     """
     last_beat = last_answer = time.monotonic()
     cap = _seconds_left(claim)
@@ -103,15 +104,15 @@ def _watch(claim: Claim, child: "_Child") -> str | None:
         if wish:
             child.end()
             transitions.stop(claim)
-            return None
+            return ""
         if is_closing.is_set():
             child.end()
             transitions.release(claim)
-            return None
+            return ""
         if cap is not None and now - child.started > cap:
             child.end()
             transitions.hold(claim, "stopped at its cap of seconds; resume it with a higher one")
-            return None
+            return ""
 
 
 def _seconds_left(claim: Claim) -> float | None:
@@ -127,9 +128,11 @@ def _settle(claim: Claim, outcome: str | None, seconds: float) -> None:
     deadline = time.monotonic() + settings.JOB_LOST_SECONDS
     while True:
         try:
-            transitions.add_seconds(claim.job_id, round(seconds, 3))
-            if outcome is not None and transitions.lose(claim, outcome):
+            is_lost = bool(outcome) and transitions.lose(claim, outcome or "")
+            if is_lost:
                 log.warning("job %s: %s", claim.job_id, outcome)
+            if is_lost or outcome == "":
+                transitions.add_seconds(claim.job_id, round(seconds, 3))
             return
         except DatabaseFailure:
             close_old_connections()

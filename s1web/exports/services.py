@@ -65,11 +65,7 @@ def export_selection(
         ConflictError: the folder is in use, or rows are contaminated and no reason is given.
     """
     started = time.monotonic()
-    if layout not in LAYOUTS:
-        raise ConfigError(f"--layout {layout!r} is not known; choose one of {', '.join(LAYOUTS)}")
-    if file_format not in FORMATS:
-        raise ConfigError(f"--format {file_format!r} is not known; choose one of {', '.join(FORMATS)}")
-    _check_folder(folder, overwrite)
+    check_target(folder, layout, file_format, overwrite)
     contaminated = find_contaminated(selection)
     if contaminated and not allow_contaminated.strip():
         raise ConflictError(
@@ -193,6 +189,20 @@ def _put_in_place(partial: Path, folder: Path) -> None:
         earlier.rename(folder)
         raise
     shutil.rmtree(earlier, ignore_errors=True)
+
+
+def check_target(folder: Path, layout: str, file_format: str, overwrite: bool) -> None:
+    """Refuse what cannot be written, whatever the selection.
+
+    Raises:
+        ConfigError: an unknown layout or format.
+        ConflictError: the folder is in use.
+    """
+    if layout not in LAYOUTS:
+        raise ConfigError(f"--layout {layout!r} is not known; choose one of {', '.join(LAYOUTS)}")
+    if file_format not in FORMATS:
+        raise ConfigError(f"--format {file_format!r} is not known; choose one of {', '.join(FORMATS)}")
+    _check_folder(folder, overwrite)
 
 
 def _check_folder(folder: Path, overwrite: bool) -> None:

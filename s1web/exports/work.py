@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.errors import ConfigError
-from s1web.exports.services import export_selection
+from s1web.exports.services import check_target, export_selection
 from s1web.exports.templates import load_chat_template
 from s1web.plans import Plan
 from s1web.progress import Report
@@ -46,6 +46,12 @@ def plan_export(params: Params) -> Plan:
     """One row for each member."""
     _check(params)
     selection = find_selection(params["selection"])
+    check_target(
+        Path(params["out_dir"]),
+        params.get("layout", "s1k"),
+        params.get("format", "parquet"),
+        bool(params.get("overwrite", False)),
+    )
     title = f"Export {selection.name} as {params.get('layout', 's1k')} to {params['out_dir']}"
     return Plan(title, selection.size, "questions", {"rows": float(selection.size)})
 

@@ -38,7 +38,7 @@ def recover() -> int:
     num_lost = 0
     for pk, token, worker in silent.values_list("pk", "claim", "worker"):
         reason = f"its worker {worker} was not heard of for {settings.JOB_LOST_SECONDS:,} s"
-        num_lost += transitions.lose(Claim(pk, token), reason)
+        num_lost += transitions.lose(Claim(pk, token), reason, silent_seconds=settings.JOB_LOST_SECONDS)
     return num_lost
 
 

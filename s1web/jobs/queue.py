@@ -17,9 +17,19 @@ from s1web.jobs.models import Job
 log = logging.getLogger(__name__)
 
 
+# workers work a queue off without being told of each job: beyond so many, further messages would say nothing new
+_MAX_WAITING = 100
+
+
 def enqueue(job: Job) -> None:
     """Tell the job's queue of it once its row is committed, so that a worker finds it."""
-    transaction.on_commit(partial(send, [job]), robust=True)
+    transaction.on_commit(partial(_tell, job), robust=True)
+
+
+def _tell(job: Job) -> None:
+    waiting = Job.objects.filter(state=Job.State.QUEUED, queue=job.queue).order_by("place", "pk")
+    if not waiting[_MAX_WAITING : _MAX_WAITING + 1].exists():
+        send([job])
 
 
 def send(jobs: Iterable[Job]) -> int:

@@ -19,6 +19,8 @@ from s1web.plans import RESOURCES, Plan
 
 # the rate of a kind is that of its newest runs here
 _RATE_OF_LAST = 5
+# shorter ones tell how long a process takes to start
+_RATE_FROM_SECONDS = 3.0
 MAX_TITLE = 300
 
 
@@ -39,7 +41,9 @@ def make_plan(kind_name: str, params: Mapping[str, Any]) -> Plan:
 
 def known_rate(kind_name: str, unit: str) -> float | None:
     """Units a second over the kind's newest finished runs here; None where there are none."""
-    runs = Job.objects.filter(kind=kind_name, state=Job.State.DONE, plan__unit=unit, done__gt=0, seconds__gt=0)
+    runs = Job.objects.filter(
+        kind=kind_name, state=Job.State.DONE, plan__unit=unit, done__gt=0, seconds__gte=_RATE_FROM_SECONDS
+    )
     newest = runs.order_by("-ended_at").values_list("done", "seconds")[:_RATE_OF_LAST]
     done, seconds = (sum(column) for column in zip(*newest, strict=True)) if newest else (0, 0)
     return done / seconds if seconds else None
@@ -72,8 +76,7 @@ def submit(
         kind=kind.name,
         queue=kind.queue,
         state=Job.State.QUEUED if is_confirmed else Job.State.PLANNED,
-        # microseconds: later ones come later, whoever submits them
-        place=time.time_ns() // 1_000,
+        place=_last_place(),
         parent=parent,
         waits_for_parent=parent is not None and waits_for_parent,
         created_by=user,  # type: ignore[misc]
@@ -91,13 +94,21 @@ def submit(
     return job
 
 
-def confirm(job: Job) -> None:
-    """Queue a planned job.
+@transaction.atomic
+def confirm(job: Job, caps: Mapping[str, float] | None = None) -> None:
+    """Queue a planned job, behind those that wait now, and with it what was planned to follow it.
+
+    Args:
+        caps: new caps, in place of all that it had.
 
     Raises:
         ConflictError: it is not planned (any more).
+        ConfigError: no caps.
     """
-    _tell_after(transitions.confirm, job)
+    checked = None if caps is None else check_caps(caps)
+    _tell_after(lambda item: transitions.confirm(item, checked, _last_place()), job)
+    for child in job.children.filter(state=Job.State.PLANNED, waits_for_parent=True).order_by("pk"):
+        confirm(child)
 
 
 def resume(job: Job, caps: Mapping[str, float] | None = None) -> None:
@@ -118,6 +129,11 @@ def retry(job: Job) -> None:
         ConflictError: it is neither.
     """
     _tell_after(transitions.retry, job)
+
+
+def _last_place() -> int:
+    # microseconds: later ones come later, whoever submits them
+    return time.time_ns() // 1_000
 
 
 def _tell_after(change: Any, job: Job) -> None:

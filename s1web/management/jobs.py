@@ -49,10 +49,12 @@ class JobCommand(Command):
         raise NotImplementedError
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not options["enqueue"]:
-            for name in ("wait", "after", "cap"):
-                if options[name]:
-                    raise ConfigError(f"--{name} is for a job; add --enqueue, or leave it out")
+        if options["plan"] and options["enqueue"]:
+            raise ConfigError("--plan only says what would be done; leave out --enqueue, or --plan")
+        given = {"wait": options["wait"], "after": options["after"] is not None, "cap": bool(options["cap"])}
+        for name, is_given in given.items():
+            if is_given and not options["enqueue"]:
+                raise ConfigError(f"--{name} is for a job; add --enqueue, or leave it out")
         super().handle(*args, **options)
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +80,11 @@ class JobCommand(Command):
         )
         if not options["wait"]:
             return job_json(job)
-        ended = self._wait(job)
+        try:
+            ended = self._wait(job)
+        except KeyboardInterrupt:
+            # not the line of work in place: whoever ran the command again would have two jobs
+            self._fail(f"interrupted; job {job.pk} goes on: see python manage.py job {job.pk}", code=130)
         if ended.state != Job.State.DONE:
             why = ended.error or ended.note or "somebody stopped it"
             raise ConflictError(f"job {ended.pk} is {ended.state}: {why}; see python manage.py job {ended.pk}")
@@ -155,4 +161,3 @@ def print_plan(plan: dict[str, Any], console: Console) -> None:
     console.print(f"plan: {', '.join(parts) or 'nothing is known of its size'}")
     for note in plan["notes"]:
         console.print(f"note: {note}")
-

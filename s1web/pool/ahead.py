@@ -3,7 +3,7 @@
 import gc
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
@@ -33,7 +33,7 @@ class ReadingProcess:
     ) -> None:
         self._stop()
 
-    def read(self, produce: Callable[..., Iterator[Item]], *args: Any) -> Iterator[Item]:
+    def read(self, produce: Callable[..., Iterable[Item]], *args: Any) -> Iterator[Item]:
         """Yield what `produce(*args)` yields; function, arguments and items must be picklable.
 
         What it raises is raised here. An iteration that is not taken to its end ends the child.
@@ -101,7 +101,7 @@ def _serve(pipe: Connection) -> None:
         return
 
 
-def _produce(pipe: Connection, produce: Callable[..., Iterator[Any]], args: tuple[Any, ...]) -> Exception | None:
+def _produce(pipe: Connection, produce: Callable[..., Iterable[Any]], args: tuple[Any, ...]) -> Exception | None:
     try:
         for item in produce(*args):
             pipe.send((_ITEM, item))

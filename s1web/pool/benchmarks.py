@@ -15,6 +15,7 @@ from s1web.pool.contamination import mark_questions
 from s1web.pool.models import Benchmark, Problem
 from s1web.pool.readers import open_table
 from s1web.pool.rejected import RejectedRows
+from s1web.pool.version import bump
 
 _MAX_NAME = 100
 
@@ -45,8 +46,7 @@ def load_benchmark(path: str, name: str) -> BenchmarkResult:
         InputError, ConfigError: a file or a name that cannot be used.
     """
     started = time.monotonic()
-    if not name.strip() or len(name) > _MAX_NAME:
-        raise ConfigError(f"--name {name!r:.120} cannot name a benchmark; give 1 to {_MAX_NAME} characters")
+    check_name(name)
     result = BenchmarkResult(name)
     problems: dict[str, ProblemRecord] = {}
     with RejectedRows(f"benchmark-{name}-{Path(path).name.partition('.')[0]}") as rejected:
@@ -71,6 +71,16 @@ def load_benchmark(path: str, name: str) -> BenchmarkResult:
     result.rejected_file = rejected.path
     result.seconds = round(time.monotonic() - started, 3)
     return result
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot name a benchmark.
+
+    Raises:
+        ConfigError: empty, or too long.
+    """
+    if not name.strip() or len(name) > _MAX_NAME:
+        raise ConfigError(f"--name {name!r:.120} cannot name a benchmark; give 1 to {_MAX_NAME} characters")
 
 
 @transaction.atomic
@@ -101,3 +111,6 @@ def _store(name: str, problems: dict[str, ProblemRecord], result: BenchmarkResul
     Problem.objects.bulk_create(fresh, batch_size=500)
     result.new = len(fresh)
     result.unchanged = result.read - result.rejected - result.new - result.updated
+    if result.new or result.updated:
+        # questions are no longer compared with everything that there is
+        bump()

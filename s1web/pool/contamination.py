@@ -1,7 +1,7 @@
 """Comparing the pool with the evaluation sets; what was compared once is not compared again."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -11,7 +11,8 @@ from django.db.models import Count, Exists, Max, OuterRef, Q
 from curation.decontamination import EvaluationIndex, Overlap
 from curation.errors import ConfigError, NotFoundError
 from s1web import bulk
-from s1web.pool.models import Benchmark, Contamination, Problem, Question
+from s1web.pool.models import Benchmark, Contamination, ContaminationRuling, Problem, Question
+from s1web.pool.version import bump
 from s1web.progress import Report, ignore
 
 BATCH_ROWS = 4_000
@@ -109,6 +110,7 @@ def _store(
     # never back: another check may be further by now
     Problem.objects.filter(pk__in=keys, checked_question_id__lt=checked).update(checked_question_id=checked)
     mark_questions(hits)
+    bump()
 
 
 def mark_questions(pks: Iterable[int]) -> None:
@@ -128,22 +130,65 @@ def num_unchecked() -> int:
 
 
 @transaction.atomic
-def overrule(question_hash: str, *, reason: str, decided_by: str) -> int:
-    """Declare a question not contaminated, against all evidence so far, with a reason; returns the pairs overruled.
+def overrule(question_hash: str, *, reason: str, decided_by: str, evidence: Collection[int] | None = None) -> int:
+    """Declare a question not contaminated, against evidence found so far, with a reason; returns the pairs overruled.
+
+    Args:
+        evidence: primary keys of the pieces that are overruled; None is all there are.
 
     Raises:
-        NotFoundError: the pool has no such question, or there is no evidence against it.
+        NotFoundError: the pool has no such question, or there is no such evidence against it.
         ConfigError: no reason is given.
     """
     if not reason.strip():
         raise ConfigError("overruling contamination needs a reason; say why the shared words are no leak")
-    evidence = Contamination.objects.filter(question__question_hash=question_hash)
-    pks = list(evidence.values_list("question_id", flat=True).distinct())
-    if not pks:
+    pieces = _pieces(question_hash, evidence)
+    if not pieces:
         raise NotFoundError(f"question {question_hash!r} has no evidence of contamination to overrule")
-    changed = evidence.update(decision=Contamination.Decision.OVERRULED, reason=reason, decided_by=decided_by)
-    mark_questions(pks)
-    return changed
+    _rule(pieces, Contamination.Decision.OVERRULED, reason.strip(), decided_by)
+    return len(pieces)
+
+
+@transaction.atomic
+def reinstate(
+    question_hash: str, *, decided_by: str, reason: str = "", evidence: Collection[int] | None = None
+) -> int:
+    """Let evidence that was overruled count again; returns the pairs that do.
+
+    Args:
+        evidence: primary keys of the pieces; None is all that are overruled.
+
+    Raises:
+        NotFoundError: none of it is overruled.
+    """
+    pieces = [
+        piece for piece in _pieces(question_hash, evidence) if piece.decision == Contamination.Decision.OVERRULED
+    ]
+    if not pieces:
+        raise NotFoundError(f"question {question_hash!r} has no overruled evidence that could count again")
+    _rule(pieces, Contamination.Decision.UNDECIDED, reason.strip(), decided_by)
+    return len(pieces)
+
+
+def _pieces(question_hash: str, evidence: Collection[int] | None) -> list[Contamination]:
+    pieces = Contamination.objects.filter(question__question_hash=question_hash)
+    if evidence is not None:
+        pieces = pieces.filter(pk__in=evidence)
+    return list(pieces.only("pk", "question_id", "decision"))
+
+
+def _rule(pieces: Sequence[Contamination], decision: str, reason: str, decided_by: str) -> None:
+    """Store a decision on pieces of evidence of one question, and keep it in their history."""
+    stands = bool(decision)  # what was taken back is nobody's decision
+    Contamination.objects.filter(pk__in=[piece.pk for piece in pieces]).update(
+        decision=decision, reason=reason if stands else "", decided_by=decided_by if stands else ""
+    )
+    ContaminationRuling.objects.bulk_create(
+        ContaminationRuling(contamination=piece, decision=decision, reason=reason, decided_by=decided_by)
+        for piece in pieces
+    )
+    mark_questions([pieces[0].question_id])
+    bump()
 
 
 def benchmark_names(names: Sequence[str]) -> list[str]:

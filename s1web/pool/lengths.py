@@ -14,6 +14,7 @@ from django.db.models import Avg, Exists, OuterRef, QuerySet, Sum
 from curation.errors import ConfigError, ConflictError
 from s1web import bulk
 from s1web.pool.models import Tokenizer, Trace, TraceLength
+from s1web.pool.version import bump
 from s1web.progress import Report, ignore
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def _store(tokenizer: Tokenizer, counts: dict[int, int]) -> dict[int, int]:
         ("trace_id", "tokenizer_id", "tokens"),
         ((pk, tokenizer.pk, count) for pk, count in fresh.items()),
     )
+    bump()
     return fresh
 
 
@@ -111,6 +113,7 @@ def load_tokenizer(name: str) -> "FastTokenizer":
     Raises:
         ConfigError: not there, not readable, or without a fast version.
     """
+    check_tokenizer(name)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     path = Path(name)
     from tokenizers import Tokenizer as FastTokenizer
@@ -133,6 +136,19 @@ def load_tokenizer(name: str) -> "FastTokenizer":
     if not isinstance(backend, FastTokenizer):
         raise ConfigError(f"tokenizer {name!r} has no fast version (tokenizer.json); counts need one")
     return _uncut(backend)
+
+
+def check_tokenizer(name: str) -> None:
+    """Refuse a path that leads nowhere, without loading a library for it; names on the Hub cannot be judged so.
+
+    Raises:
+        ConfigError: nothing is there.
+    """
+    if Path(name).is_absolute() and not Path(name).exists():
+        raise ConfigError(
+            f"tokenizer {name!r} cannot be loaded: no such file or folder; "
+            "give a name on the Hub, a folder with tokenizer.json, or that file"
+        )
 
 
 def _uncut(fast: "FastTokenizer") -> "FastTokenizer":

@@ -97,20 +97,18 @@ def load_pool(paths: Sequence[str], options: LoadOptions, on_progress: Report | 
     """
     started = time.monotonic()
     result = LoadResult()
-    limits = Limits(
-        line_bytes=settings.POOL_MAX_LINE_BYTES,
-        expansion=settings.POOL_MAX_EXPANSION,
-        batch_rows=settings.POOL_BATCH_ROWS,
-        batch_bytes=settings.POOL_BATCH_BYTES,
-    )
-    tables = [open_table(path, limits) for path in expand_paths(list(paths))]
+    tables = open_tables(paths, options)
     extent = Extent(tables)
     report = on_progress or ignore
 
-    def tell() -> None:
-        report(extent.done(), extent.total, rows=result.new + result.updated)
+    def tell(*, is_all: bool = False) -> None:
+        done = extent.done()
+        if extent.total and not is_all:
+            # a small file is read whole before its first row is stored: it is not done by then
+            done = min(done, extent.total - 1)
+        report(done, extent.total, rows=result.new + result.updated)
 
-    loads = [_FileLoad(table, options, limits, result) for table in tables]
+    loads = [_FileLoad(table, options, result) for table in tables]
     local = [load for load in loads if not load.table.name.startswith("hf://")]
     if sum(Path(load.table.name).stat().st_size for load in local) >= _READ_AHEAD_BYTES:
         for load in local:
@@ -119,9 +117,45 @@ def load_pool(paths: Sequence[str], options: LoadOptions, on_progress: Report | 
         for load in loads:
             with Reserve() as reserve:
                 load.run(reading, rejected, reserve, tell)
+        tell(is_all=True)
     result.rejected_file = rejected.path
     result.seconds = round(time.monotonic() - started, 3)
     return result
+
+
+def open_tables(paths: Sequence[str], options: LoadOptions, key: str = "") -> list[Table]:
+    """Open every file, a folder standing for those in it, and see that its columns are understood.
+
+    Args:
+        key: in place of each file's own, for who will not load them: to know it the whole file is read.
+
+    Raises:
+        InputError, ConfigError: a file or a mapping that cannot be used.
+    """
+    tables = [open_table(path, _limits(), key) for path in expand_paths(list(paths))]
+    for table in tables:
+        make_layout(table, _parse_options(table, options))
+    return tables
+
+
+def _limits() -> Limits:
+    return Limits(
+        line_bytes=settings.POOL_MAX_LINE_BYTES,
+        expansion=settings.POOL_MAX_EXPANSION,
+        batch_rows=settings.POOL_BATCH_ROWS,
+        batch_bytes=settings.POOL_BATCH_BYTES,
+    )
+
+
+def _parse_options(table: Table, options: LoadOptions) -> ParseOptions:
+    return ParseOptions(
+        source=options.source,
+        default_source=options.source or _stem(table.name),
+        mapping=options.mapping,
+        small_model=settings.SMALL_MODEL,
+        large_model=settings.LARGE_MODEL,
+        limits=_limits(),
+    )
 
 
 class Extent:
@@ -150,20 +184,11 @@ class Extent:
 class _FileLoad:
     """One file on its way into the pool."""
 
-    def __init__(self, table: Table, options: LoadOptions, limits: Limits, result: LoadResult) -> None:
+    def __init__(self, table: Table, options: LoadOptions, result: LoadResult) -> None:
         self.table = table
         self.options = options
         self.result = result
-        self.parse_options = ParseOptions(
-            source=options.source,
-            default_source=options.source or _stem(table.name),
-            mapping=options.mapping,
-            small_model=settings.SMALL_MODEL,
-            large_model=settings.LARGE_MODEL,
-            limits=limits,
-        )
-        # columns that cannot be understood are known before the first row of any file is written
-        make_layout(table, self.parse_options)
+        self.parse_options = _parse_options(table, options)
         self.is_read_ahead = False
         self.num_read = 0
         self.num_rejected = 0

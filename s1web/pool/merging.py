@@ -19,6 +19,7 @@ from s1web.pool.models import (
     Trace,
     TraceLength,
 )
+from s1web.pool.version import bump
 
 Brought = LoadedRow.Brought
 
@@ -73,6 +74,7 @@ class Merger:
         counts.unchanged = len(rows) - len(fresh)
         if fresh:
             _Batch(self, fresh).write(counts)
+            bump()
         return counts
 
     def was_read_before(self, item: IdentifiedRow) -> bool:

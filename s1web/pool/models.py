@@ -233,3 +233,36 @@ class Contamination(models.Model):
 
     def __str__(self) -> str:
         return f"{self.question} x {self.problem}"
+
+
+class ContaminationRuling(models.Model):
+    """One decision on a piece of evidence; the evidence itself carries the one that counts, the newest."""
+
+    contamination = models.ForeignKey(Contamination, on_delete=models.CASCADE, related_name="rulings")
+    decision = models.CharField(max_length=10, choices=Contamination.Decision, blank=True)
+    decided_by = models.CharField(max_length=150, blank=True)
+    decided_at = models.DateTimeField(auto_now_add=True)
+    reason = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.contamination_id}: {self.decision or 'undecided'}"
+
+
+class PoolVersion(models.Model):
+    """The one row that says which state of the pool this is; see `version.py`."""
+
+    number = models.BigIntegerField(default=0)
+    token = models.CharField(max_length=16, help_text="new with every change: a restored backup repeats numbers")
+
+    def __str__(self) -> str:
+        return f"{self.number}-{self.token}"
+
+
+class SearchedQuestion(models.Model):
+    """A question whose texts are in the text index, and the trace that was its own then; see `search/index.py`."""
+
+    question = models.OneToOneField(Question, models.PROTECT, primary_key=True, related_name="+", db_constraint=False)
+    indexed_trace_id = models.BigIntegerField(default=0, help_text="0: it had none")
+
+    def __str__(self) -> str:
+        return f"{self.question_id}"

@@ -19,7 +19,9 @@ from s1web.pool.models import (
     Trace,
     TraceLength,
 )
+from s1web.pool.search.index import forget
 from s1web.pool.tables import one_line
+from s1web.pool.version import bump
 
 Brought = LoadedRow.Brought
 # questions taken back at once: few, as what one transaction changes has to fit on a disk that is full
@@ -76,6 +78,8 @@ def _pieces(file: ImportFile) -> Iterator[list[int]]:
 def _undo_questions(file: ImportFile, question_ids: list[int]) -> None:
     """Take back what the file's rows brought to these questions."""
     bulk.take_turn()
+    # while the texts are there: the index drops a text by being shown it once more
+    forget(question_ids)
     mine = {"import_file": file, "question_id__in": question_ids}
     Grade.objects.filter(**mine)._raw_delete(using=connection.alias)
     Attempt.objects.filter(**mine)._raw_delete(using=connection.alias)
@@ -98,6 +102,7 @@ def _undo_questions(file: ImportFile, question_ids: list[int]) -> None:
     made = _with_bit(file, question_ids, Brought.QUESTION)
     rows._raw_delete(using=connection.alias)
     Question.objects.filter(pk__in=made)._raw_delete(using=connection.alias)
+    bump()
 
 
 def _with_bit(file: ImportFile, question_ids: list[int], bit: int) -> list[int]:
@@ -112,6 +117,7 @@ def _undo_rest(file: ImportFile) -> None:
     Source.objects.filter(questions__isnull=True, rows__isnull=True).delete()
     used = TraceLength.objects.values("tokenizer_id")
     Tokenizer.objects.filter(fingerprint="").exclude(pk__in=used).delete()
+    bump()
 
 
 def _tidy_log() -> None:

@@ -6,13 +6,15 @@ from typing import Any
 
 from curation.errors import ConfigError
 from s1web.plans import Plan
-from s1web.pool.benchmarks import load_benchmark
+from s1web.pool.benchmarks import check_name, load_benchmark
 from s1web.pool.contamination import check_contamination, num_unchecked
-from s1web.pool.lengths import count_lengths, count_missing
-from s1web.pool.loading import Extent, LoadOptions, load_pool
+from s1web.pool.lengths import check_tokenizer, count_lengths, count_missing
+from s1web.pool.loading import Extent, LoadOptions, load_pool, open_tables
 from s1web.pool.models import Benchmark
 from s1web.pool.queries import count_sources
-from s1web.pool.readers import expand_paths, open_table
+from s1web.pool.readers import open_table
+from s1web.pool.search.index import count_missing as count_unsearchable
+from s1web.pool.search.index import index_texts
 from s1web.progress import Report
 
 Params = dict[str, Any]
@@ -33,8 +35,7 @@ def load(params: Params, report: Report) -> Params:
 
 def plan_load(params: Params) -> Plan:
     """Opens every file, so that one that cannot be read is known before the job waits."""
-    _load_options(params)
-    tables = [open_table(path, key=_NO_KEY) for path in expand_paths(list(params["paths"]))]
+    tables = open_tables(params["paths"], _load_options(params), key=_NO_KEY)
     extent = Extent(tables)
     names = ", ".join(Path(table.name).name for table in tables[:3]) + (" ..." if len(tables) > 3 else "")
     what = f"{len(tables):,} files: {names}" if len(tables) > 1 else names
@@ -63,6 +64,7 @@ def benchmark(params: Params, report: Report) -> Params:
 
 def plan_benchmark(params: Params) -> Plan:
     """One pass over a small file."""
+    check_name(params["name"])
     extent = Extent([open_table(params["path"], key=_NO_KEY)])
     return Plan(f"Load benchmark {params['name']} from {Path(params['path']).name}", extent.total, extent.unit)
 
@@ -73,16 +75,15 @@ def lengths(params: Params, report: Report) -> Params:
     Args:
         params: tokenizer; optional name, limit.
     """
-    _check_limit(params)
-    counted = count_lengths(
-        _tokenizer(params), name=params.get("name", ""), limit=params.get("limit"), on_progress=report
-    )
+    limit = _left_of_limit(params)
+    counted = count_lengths(_tokenizer(params), name=params.get("name", ""), limit=limit, on_progress=report)
     return _annotated() | asdict(counted)
 
 
 def plan_lengths(params: Params) -> Plan:
     """How many traces this tokenizer has not counted."""
     _check_limit(params)
+    check_tokenizer(_tokenizer(params))
     name = params.get("name") or _tokenizer(params).rstrip("/")
     missing, per_trace = count_missing(name)
     total = missing if params.get("limit") is None else min(missing, params["limit"])
@@ -99,8 +100,7 @@ def contamination(params: Params, report: Report) -> Params:
     Args:
         params: optional limit.
     """
-    _check_limit(params)
-    return _annotated() | asdict(check_contamination(params.get("limit"), report))
+    return _annotated() | asdict(check_contamination(_left_of_limit(params), report))
 
 
 def plan_contamination(params: Params) -> Plan:
@@ -115,6 +115,24 @@ def plan_contamination(params: Params) -> Plan:
     return Plan(
         f"Compare the pool with {names or 'no benchmark'}", total, "questions", {"rows": float(total)}, notes=notes
     )
+
+
+def search(params: Params, report: Report) -> Params:
+    """Put questions, solutions and traces into the text index.
+
+    Args:
+        params: optional limit.
+    """
+    return _annotated() | asdict(index_texts(_left_of_limit(params), report))
+
+
+def plan_search(params: Params) -> Plan:
+    """How many questions the text index does not hold as they are now."""
+    _check_limit(params)
+    missing = count_unsearchable()
+    total = missing if params.get("limit") is None else min(missing, params["limit"])
+    notes = () if total else ("every question is searchable already: there is nothing to do",)
+    return Plan("Make the pool's texts searchable", total, "questions", {"rows": float(total)}, notes=notes)
 
 
 def _annotated() -> Params:
@@ -132,3 +150,10 @@ def _check_limit(params: Params) -> None:
     limit = params.get("limit")
     if limit is not None and limit < 1:
         raise ConfigError(f"--limit {limit} leaves nothing to do; give 1 or more, or leave it out")
+
+
+def _left_of_limit(params: Params) -> int | None:
+    """What earlier starts of the job (`already`) leave of its limit; None where it has none."""
+    _check_limit(params)
+    limit = params.get("limit")
+    return None if limit is None else max(limit - params.get("already", 0), 0)

@@ -17,10 +17,11 @@ from curation.diversity import by_length
 from curation.errors import ConfigError, ConflictError, NotFoundError
 from curation.pipeline import CurationResult
 from curation.presets import Recipe
-from curation.records import CORRECT
+from curation.records import CORRECT, PoolColumns
 from s1web import bulk
 from s1web.pool.contamination import benchmark_names, check_contamination, standing_evidence
 from s1web.pool.models import Contamination, ImportFile, Problem, Question
+from s1web.pool.version import bump
 from s1web.progress import Report
 from s1web.selections.models import CurationRun, Decision, Selection, SelectionMember
 from s1web.selections.snapshot import Snapshot, overlaps_of, question_texts, take_snapshot
@@ -69,7 +70,7 @@ def curate(recipe: Recipe, *, name: str = "", on_progress: Report | None = None)
     repeated = np.zeros(len(snapshot.columns), dtype=bool)
     repeated[[repeat.dropped for repeat in repeats]] = True
     result = pipeline.curate(snapshot.columns, recipe, repeated)
-    result = replace(result, warnings=(*warnings, *_hints(recipe, snapshot, result), *result.warnings))
+    result = replace(result, warnings=(*warnings, *hints(recipe, snapshot, result), *result.warnings))
     if not len(result.selected):
         missing = _missing(recipe, snapshot, result)
         raise ConfigError(
@@ -117,10 +118,10 @@ def _contamination(
         rules, evidence = overlaps_of(benchmarks, recipe.ngram_words)
         return rules, evidence
     check_contamination(on_progress=on_progress)
-    return standing_evidence(benchmarks), _longest_spans(benchmarks)
+    return standing_evidence(benchmarks), longest_spans(benchmarks)
 
 
-def _longest_spans(benchmarks: Sequence[str]) -> dict[int, dict[str, Any]]:
+def longest_spans(benchmarks: Sequence[str]) -> dict[int, dict[str, Any]]:
     """Question -> its longest span shared with one of the benchmarks; of equals the first problem loaded."""
     problems = {
         pk: (benchmark, key)
@@ -150,9 +151,7 @@ def _near_duplicates(recipe: Recipe, snapshot: Snapshot) -> list[NearDuplicate]:
     """Near duplicates among the questions that decontamination leaves; the one with the longest trace is kept."""
     if not recipe.near_duplicates:
         return []
-    columns = snapshot.columns
-    clean = np.flatnonzero(columns.contamination == 0) if recipe.decontaminate else np.arange(len(columns))
-    ordered = by_length(columns, clean)
+    ordered = compared_in_order(snapshot.columns, recipe)
     texts = question_texts(snapshot.pks[ordered])
     return [
         NearDuplicate(int(ordered[found.dropped]), int(ordered[found.kept]), found.similarity)
@@ -160,19 +159,25 @@ def _near_duplicates(recipe: Recipe, snapshot: Snapshot) -> list[NearDuplicate]:
     ]
 
 
-def _hints(recipe: Recipe, snapshot: Snapshot, result: CurationResult) -> list[str]:
+def compared_in_order(columns: PoolColumns, recipe: Recipe) -> np.ndarray:
+    """Rows among which near duplicates are looked for; the earlier of two is kept."""
+    clean = np.flatnonzero(columns.contamination == 0) if recipe.decontaminate else np.arange(len(columns))
+    return by_length(columns, clean)
+
+
+def hints(recipe: Recipe, snapshot: Snapshot, result: CurationResult) -> list[str]:
     """What a user should know who wonders about a number of the ledger."""
-    hints = [
+    found = [
         f"{name} was loaded in part only (the load was cut off); run load_pool with it again"
         for name in ImportFile.objects.filter(state=ImportFile.State.LOADING).values_list("name", flat=True)
     ]
     annotation = next(stage for stage in result.ledger if stage.name == "annotation")
     if annotation.num_in and annotation.num_out < annotation.num_in / 2:
-        hints.append(
+        found.append(
             f"of {annotation.num_in:,} questions, {_missing(recipe, snapshot, result)} are without an annotation "
             "that the recipe requires; a recipe may require less, see docs/guide/recipes.md"
         )
-    return hints
+    return found
 
 
 def _missing(recipe: Recipe, snapshot: Snapshot, result: CurationResult) -> str:
@@ -224,6 +229,7 @@ def _store(
         ("run_id", "question_id", "rule", "evidence"),
         _decisions(run, recipe, snapshot, result, repeats, contamination),
     )
+    bump()
     return run, selection
 
 

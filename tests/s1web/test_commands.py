@@ -30,6 +30,7 @@ COMMANDS = (
     "export_selection",
     "overrule_contamination",
     "demo_data",
+    "create_user",
 )
 LOADED = {"read", "new", "updated", "unchanged", "rejected", "rejected_file", "seconds"}
 ANNOTATED = {"done", "skipped", "failed", "requests", "tokens", "seconds"}

@@ -86,7 +86,10 @@ class Place:
         with_rows: Dump = {}
         connection = sqlite3.connect(self.database)
         tables = connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' "
+            # the version is moved by what changes the pool and by what changes it back; the text index cannot be
+            # listed itself, but the tables that it is kept in can
+            "AND name <> 'pool_poolversion' AND sql NOT LIKE 'CREATE VIRTUAL %'"
         )
         for (table,) in tables.fetchall():
             with_rows[table] = sorted(connection.execute(f'SELECT * FROM "{table}"').fetchall(), key=repr)
@@ -96,7 +99,7 @@ class Place:
     def contents(self) -> Dump:
         """What the pool says, without keys and without the files' names: equal for equal pools."""
         connection = sqlite3.connect(self.database)
-        found = {name: sorted(connection.execute(query).fetchall(), key=repr) for name, query in _CONTENTS.items()}
+        found = {name: sorted(connection.execute(query).fetchall(), key=repr) for name, query in CONTENTS.items()}
         connection.close()
         return found
 
@@ -108,7 +111,7 @@ class Place:
         return [(row["line"], row["reason"]) for row in map(json.loads, lines)]
 
 
-_CONTENTS = {
+CONTENTS = {
     "sources": "SELECT name, preset, hub_id, revision, licence FROM pool_source",
     "questions": """
         SELECT q.question_hash, s.name, q.small_grade, q.large_grade, q.trace_grade, q.contaminated, q.quality_flags,

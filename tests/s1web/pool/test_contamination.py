@@ -18,10 +18,12 @@ from s1web.pool.contamination import (
     check_contamination,
     num_unchecked,
     overrule,
+    reinstate,
     standing_evidence,
 )
-from s1web.pool.models import Contamination, ImportFile, Problem, Question
+from s1web.pool.models import Contamination, ContaminationRuling, ImportFile, Problem, Question
 from s1web.pool.undo import undo_file
+from s1web.pool.version import pool_version
 from tests.factories import EVALUATION_QUESTIONS, make_rows
 from tests.processes import Project
 from tests.s1web.pools import find, load_problems, load_rows, write_lines
@@ -379,3 +381,65 @@ def test_a_check_asks_queries_by_the_batch_and_not_by_the_question(db: None, tmp
 
     load_problems(tmp_path, EVALUATION_QUESTIONS)
     assert count("ten", 10) == count("hundred", 100)
+
+
+@pytest.fixture
+def doubtful(db: None, tmp_path: Path) -> str:
+    """A question with two pieces of evidence against it; its hash."""
+    text = f"Solve: {FERRY} {CLERKS}"
+    load_rows(tmp_path, [{"question": text}])
+    load_problems(tmp_path, [FERRY, CLERKS])
+    check_contamination()
+    return question_hash(text)
+
+
+def test_one_piece_of_evidence_can_be_overruled_and_the_other_stands(doubtful: str) -> None:
+    first, second = Contamination.objects.order_by("pk")
+    assert overrule(doubtful, reason=" a phrase ", decided_by="ada", evidence=[first.pk]) == 1
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.decision, first.reason, second.decision) == ("overruled", "a phrase", "")
+    assert Question.objects.get().contaminated
+    overrule(doubtful, reason="so is this", decided_by="ada", evidence=[second.pk])
+    assert not Question.objects.get().contaminated
+
+
+def test_what_was_overruled_can_count_again_and_its_history_is_kept(doubtful: str) -> None:
+    overrule(doubtful, reason="a phrase", decided_by="ada")
+    first, second = Contamination.objects.order_by("pk")
+    assert reinstate(doubtful, decided_by="bob", reason="it is the problem", evidence=[first.pk]) == 1
+    first.refresh_from_db()
+    # nobody's decision stands, and who decided is history
+    assert (first.decision, first.reason, first.decided_by) == ("", "", "")
+    assert Question.objects.get().contaminated
+    rulings = ContaminationRuling.objects.filter(contamination=first).order_by("pk")
+    assert list(rulings.values_list("decision", "decided_by", "reason")) == [
+        ("overruled", "ada", "a phrase"),
+        ("", "bob", "it is the problem"),
+    ]
+    assert second.rulings.count() == 1
+
+
+def test_evidence_that_nobody_overruled_cannot_be_made_to_count_again(doubtful: str) -> None:
+    with pytest.raises(NotFoundError, match="no overruled evidence"):
+        reinstate(doubtful, decided_by="bob")
+    assert not ContaminationRuling.objects.exists()
+
+
+def test_evidence_against_another_question_is_not_overruled(doubtful: str, tmp_path: Path) -> None:
+    load_rows(tmp_path, [{"question": f"Another: {FERRY}"}], "another")
+    check_contamination()
+    other = Contamination.objects.get(question=find(f"Another: {FERRY}"))
+    with pytest.raises(NotFoundError):
+        overrule(doubtful, reason="a phrase", decided_by="ada", evidence=[other.pk])
+    other.refresh_from_db()
+    assert other.decision == ""
+
+
+def test_each_decision_is_another_state_of_the_pool(doubtful: str) -> None:
+    versions = [pool_version()]
+    overrule(doubtful, reason="a phrase", decided_by="ada")
+    versions.append(pool_version())
+    reinstate(doubtful, decided_by="ada")
+    versions.append(pool_version())
+    assert len(set(versions)) == 3

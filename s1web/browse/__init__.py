@@ -1,0 +1,1 @@
+"""Looking at the pool: columns in memory, filters, facets, pages by key, saved views."""

@@ -1,0 +1,1 @@
+"""How figures of runs and selections are written."""

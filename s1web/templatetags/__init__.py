@@ -1,0 +1,1 @@
+"""What templates use beside Django's own tags."""

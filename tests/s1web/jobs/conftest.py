@@ -1,0 +1,39 @@
+"""Users of each role, without a password: nobody types one here, and to hash one takes half a second."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from s1web.roles import set_role
+
+MakeUser = Callable[..., User]
+SignedIn = Callable[..., Client]
+
+
+@pytest.fixture
+def make_user(db: None) -> MakeUser:
+    """The user of a role, named after it or as told; made where there is none."""
+
+    def make(role: str = "viewer", name: str = "") -> User:
+        user, is_new = User.objects.get_or_create(username=name or role)
+        if is_new:
+            user.set_unusable_password()
+            user.save()
+            set_role(user, role)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def signed_in(make_user: MakeUser) -> SignedIn:
+    """A client signed in as the user of a role."""
+
+    def sign_in(role: str = "viewer", **options: bool) -> Client:
+        client = Client(**options)
+        client.force_login(make_user(role))
+        return client
+
+    return sign_in
