@@ -38,7 +38,11 @@ def addresses(resolver: URLResolver | None = None, before: str = "/") -> Iterato
 
 
 ADDRESSES = sorted(set(addresses()))
-PLAIN = [address for address in ADDRESSES if not re.search(r"\b(1|sample|0{16})\b", address)]
+# answers for two selections that the query names, and knows none without
+NEEDS_QUERY = {"/compare/csv/"}
+PLAIN = [
+    address for address in ADDRESSES if address not in NEEDS_QUERY and not re.search(r"\b(1|sample|0{16})\b", address)
+]
 
 
 def test_the_walk_finds_the_pages():
