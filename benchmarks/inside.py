@@ -148,7 +148,12 @@ def _wait(is_so: Callable[[], object]) -> None:
     deadline = time.monotonic() + _WAIT_SECONDS
     while not is_so():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"nothing happened in {_WAIT_SECONDS:.0f} s; see the worker's log")
+            from s1web.jobs.models import Job
+
+            names = ("pk", "state", "done", "num_starts", "num_losses", "worker", "note", "error")
+            raise TimeoutError(
+                f"nothing happened in {_WAIT_SECONDS:.0f} s: {Job.objects.order_by('-pk').values(*names)[:3]}"
+            )
         time.sleep(_LOOK_SECONDS)
 
 
