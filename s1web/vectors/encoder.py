@@ -105,7 +105,7 @@ def find_model() -> SentenceModel:
         raise ConfigError(
             f"EMBEDDING_MODEL={name!r}: {path} holds no .safetensors file; weights in other forms are not read"
         )
-    digest = hashlib.sha256(precision.encode())
+    digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as content:
             digest.update(f"\0{file.relative_to(path)}\0".encode())

@@ -64,6 +64,14 @@ def wait_for_preview(page: Page, text: str) -> None:
     expect(page.locator(".preview__head")).to_contain_text(text, timeout=20_000)
 
 
+def run_planned_job(page: Page) -> None:
+    """Say yes on the page of a planned job, and wait until it is done there."""
+    page.locator("#job").get_by_role("button", name="Run it").click()
+    ended = page.locator("#job .badge--done, #job .badge--failed").first
+    expect(ended).to_be_visible(timeout=120_000)
+    assert ended.inner_text() == "done", page.locator("#job").inner_text()
+
+
 def count(page: Page, stage: str) -> str:
     """What is left after a stage, as the ledger of the preview shows it."""
     row = page.get_by_role("row", name=re.compile(rf"^{stage}\b")).first
@@ -88,9 +96,8 @@ def test_a_changed_parameter_changes_the_preview_and_a_run_of_it_is_as_previewed
     left = count(page, "difficulty")
     page.get_by_role("button", name="Start run").click()
     page.wait_for_url("**/jobs/*/")
-    page.locator("#job").get_by_role("button", name="Run it").click()
+    run_planned_job(page)
     link = page.get_by_role("link", name=re.compile(r"^run \d+$"))
-    expect(link).to_be_visible(timeout=60_000)
     link.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("paper-33-seed0")
     expect(page.locator("dd.hash").first).to_have_text(previewed or "")
@@ -186,8 +193,8 @@ def test_seed_stability_is_planned_run_and_shown(visitor: Visitor):
     page = visitor.open("/curate/?run=2", role="curator")
     page.get_by_role("button", name="Seed stability over 20 seeds").click()
     page.wait_for_url("**/jobs/*/")
-    page.locator("#job").get_by_role("button", name="Run it").click()
-    page.get_by_role("link", name="The report").click(timeout=60_000)
+    run_planned_job(page)
+    page.get_by_role("link", name="The report").click()
     expect(page.get_by_role("heading", name="How often a question is drawn")).to_be_visible()
     assert_accessible(page)
 
