@@ -181,8 +181,10 @@ def test_every_command_of_katex_keeps_to_the_content_security_policy(visitor: Vi
     page = visitor.open(address(MATHEMATICS))
     settle(page)
     # with as many arguments as it may want; what it refuses is shown as it is written
-    num_set = page.evaluate(
-        """commands => {
+    num_set, stopped = page.evaluate(
+        """async commands => {
+            const stopped = [];
+            document.addEventListener('securitypolicyviolation', event => stopped.push(event.violatedDirective));
             const box = document.querySelector('.passage');
             let count = 0;
             for (const command of commands) {
@@ -195,12 +197,16 @@ def test_every_command_of_katex_keeps_to_the_content_security_policy(visitor: Vi
                 count += part.querySelector('.katex') !== null;
                 part.remove();
               }
+              // what was stopped is told later
+              await new Promise(done => setTimeout(done));
             }
-            return count;
+            await new Promise(done => setTimeout(done, 200));
+            return [count, stopped];
         }""",
         [command.replace("\\\\", "\\") for command in commands],
     )
     assert num_set > 1_000
+    assert stopped == []
 
 
 # --- mathematics ------------------------------------------------------------
