@@ -188,7 +188,7 @@ def load_encoder(model: SentenceModel, notes: list[str]) -> Encoder:
 def _checked(encoder: Encoder, own: Encoded, notes: list[str]) -> Encoder | None:
     """The encoder, if it points where the model itself does."""
     cosine = float((encoder.encode(_TRIAL_TEXTS).vectors * own.vectors).sum(axis=1).min())
-    if True:
+    if cosine >= MIN_COSINE:
         return encoder
     notes.append(
         f"{encoder.engine} strays from the model (cosine {cosine:.5f}, at least {MIN_COSINE} wanted): not used"
