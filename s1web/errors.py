@@ -31,6 +31,8 @@ def error_line(error: BaseException) -> str:
         return f"the database is not ready ({text.partition(' LINE ')[0]}); run: python manage.py migrate"
     if isinstance(error, DatabaseError):
         return f"the database refused: {text}; check DATABASE_URL and the server, and run the command again"
+    if isinstance(error, ImportError):
+        return f"a library is missing or broken: {text}; run: make setup"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}; check the path, its rights and the space on the disk"
     if isinstance(error, OSError):

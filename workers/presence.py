@@ -6,6 +6,7 @@ import platform
 import threading
 from typing import Any
 
+import psutil
 from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 from django.db import Error as DatabaseFailure
@@ -26,7 +27,10 @@ def _start(sender: Any, **kwargs: Any) -> None:
     queues = sorted(sender.app.amqp.queues.consume_from)
     slots = supervision.devices.num_slots(queues, sender.controller.concurrency)
     supervision.worker_name = sender.hostname
-    Presence(sender.hostname, queues, slots).start()
+    presence = Presence(sender.hostname, queues, slots)
+    # before any message is read: what runs under this name now is the work of one before
+    presence.succeed()
+    presence.start()
 
 
 @worker_shutting_down.connect
@@ -57,6 +61,17 @@ class Presence(threading.Thread):
             self._try(self._beat)
         self._try(self._leave)
         connection.close()
+
+    def succeed(self) -> None:
+        """Where a worker of this name died here, its jobs need not wait until it has been silent for long."""
+        self._try(self._take_over)
+        connection.close()
+
+    def _take_over(self) -> None:
+        before = WorkerPresence.objects.filter(name=self._key, host=self._values["host"]).first()
+        # started again in a container, a worker has the number of the one before
+        if before and (before.pid == self._pid or not psutil.pid_exists(before.pid)):
+            dispatch.recover_from(self._key)
 
     def _enter(self) -> None:
         values = self._values | {"started_at": Now(), "seen_at": Now()}

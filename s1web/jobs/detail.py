@@ -16,7 +16,9 @@ from s1web.plans import RESOURCES
 
 State = Job.State
 # kinds whose chunks stay as they are done; others write their result whole at the end
-_KEEPS_CHUNKS = frozenset({"load_pool", "annotate_lengths", "annotate_contamination"})
+_KEEPS_CHUNKS = frozenset(
+    {"load_pool", "annotate_lengths", "annotate_contamination", "annotate_search", "annotate_embeddings"}
+)
 _ACTIONS: Mapping[str, tuple[str, ...]] = {
     State.PLANNED: ("confirm", "cancel"),
     State.QUEUED: ("move_up", "to_front", "pause", "cancel"),

@@ -42,6 +42,14 @@ def recover() -> int:
     return num_lost
 
 
+def recover_from(worker: str) -> int:
+    """Let the jobs of a worker that is known to be dead go on at once; returns how many there were."""
+    num_lost = 0
+    for pk, token in Job.objects.filter(state=Job.State.RUNNING, worker=worker).values_list("pk", "claim"):
+        num_lost += transitions.lose(Claim(pk, token), f"its worker {worker} died and was started again")
+    return num_lost
+
+
 def resend() -> int:
     """Tell idle workers of jobs that wait although somebody could run them; returns how many messages went out.
 

@@ -231,3 +231,14 @@ class ContaminationForm(JobForm):
 
     def to_params(self) -> Params:
         return {"limit": self.cleaned_data["limit"]}
+
+
+class SearchForm(JobForm):
+    summary = "The text index that keyword search reads: questions, solutions and traces."
+    hint = "What is in the index as it stands is skipped."
+    advanced: ClassVar = ("limit",)
+
+    limit = LimitField("questions")
+
+    def to_params(self) -> Params:
+        return {"limit": self.cleaned_data["limit"]}

@@ -21,6 +21,8 @@ from s1web.vectors.search import prepare_current
 Params = dict[str, Any]
 # characters that a token stands for in questions of s1's kind
 _CHARACTERS_PER_TOKEN = 3.0
+MAX_CLUSTERS = 2_000
+MAX_SEED = 2**31 - 1
 
 
 def embeddings(params: Params, report: Report) -> Params:
@@ -129,15 +131,15 @@ def _k(params: Params) -> int:
     k = params.get("k")
     if k is None:
         return NUM_CLUSTERS
-    if not isinstance(k, int) or not 1 <= k <= 2_000:
-        raise ConfigError(f"-k {k} cannot be used; give 1 to 2,000 clusters")
+    if not isinstance(k, int) or not 1 <= k <= MAX_CLUSTERS:
+        raise ConfigError(f"-k {k} cannot be used; give 1 to {MAX_CLUSTERS:,} clusters")
     return k
 
 
 def _seed(params: Params) -> int:
     seed = params.get("seed") or 0
-    if not isinstance(seed, int) or not 0 <= seed < 2**31:
-        raise ConfigError(f"--seed {seed} cannot be used; give 0 to 2147483647")
+    if not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+        raise ConfigError(f"--seed {seed} cannot be used; give 0 to {MAX_SEED}")
     return seed
 
 

@@ -54,9 +54,9 @@ class Worker:
 
 
 @contextmanager
-def running_worker(project: Project, queue: str = "cpu", **settings: str) -> Iterator[Worker]:
-    """`celery -A s1web worker -Q QUEUE`, listening; `settings` are environment variables."""
-    name = f"{queue}@test{next(_numbers)}"
+def running_worker(project: Project, queue: str = "cpu", *, name: str = "", **settings: str) -> Iterator[Worker]:
+    """`celery -A s1web worker -Q QUEUE -n NAME`, listening; `settings` are environment variables."""
+    name = name or f"{queue}@test{next(_numbers)}"
     project.artifact_dir.mkdir(parents=True, exist_ok=True)
     path = project.artifact_dir / f"{name}.log"
     command = [sys.executable, "-m", "celery", "-A", "s1web", "worker", "-Q", queue, "-n", name, "-l", "info"]

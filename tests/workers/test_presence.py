@@ -101,6 +101,28 @@ def test_a_killed_worker_takes_its_jobs_with_it_and_another_goes_on_with_them(pr
     assert (job.num_starts, job.num_losses, job.worker) == (2, 1, second.name)
 
 
+def test_a_killed_worker_that_is_started_again_goes_on_at_once(project):
+    slow = QUICK | {"JOB_LOST_SECONDS": "300"}
+    job = submit("trial_cpu", {"seconds": 2})
+    with running_worker(project, "cpu", **slow) as first:
+        wait_for(lambda: state(job) == "running" and job.done >= 1, 20, first.log)
+        first.process.kill()
+        first.process.wait()
+    with running_worker(project, "cpu", name=first.name, **slow) as second:
+        wait_for(lambda: state(job) == "done", 30, second.log)
+    assert (job.num_starts, job.num_losses, job.worker) == (2, 1, first.name)
+
+
+def test_a_second_worker_of_the_same_name_takes_no_job_from_the_first(project):
+    job = submit("trial_cpu", {"seconds": 6})
+    with running_worker(project, "cpu", **QUICK) as first:
+        wait_for(lambda: state(job) == "running" and job.done >= 1, 20, first.log)
+        with running_worker(project, "cpu", name=first.name, **QUICK) as second:
+            wait_for(lambda: WorkerPresence.objects.get().pid == second.process.pid, 20, second.log)
+        wait_for(lambda: state(job) == "done", 30, first.log)
+    assert (job.num_starts, job.num_losses) == (1, 0)
+
+
 def test_a_worker_whose_entry_was_removed_enters_itself_again(project):
     with running_worker(project, "cpu", **QUICK) as worker:
         WorkerPresence.objects.all().delete()
