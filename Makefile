@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 SERVE ?= 1
 DEMO ?= demo
+TEST_PROCESSES ?= 2
 PY = $(VENV)/bin/python
 MANAGE = $(PY) manage.py
 INSTALLED = $(VENV)/.installed
@@ -54,8 +55,9 @@ lint: setup
 	$(VENV)/bin/mypy curation inference training s1web workers benchmarks
 	$(MANAGE) makemigrations --check --dry-run
 
+# a file's tests stay together: they share servers and data
 test: lint
-	$(PY) -m pytest
+	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 bench: setup
 	$(PY) -m benchmarks

@@ -8,11 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import browse, cases, jobs, pools, preview, vectors
+from benchmarks import atlas, browse, cases, jobs, pools, preview, vectors
 from benchmarks.measure import manage
 
 S1_ROWS = 59_029
-PARTS = ("pool", "jobs", "vectors", "browse", "preview")
+PARTS = ("pool", "jobs", "vectors", "browse", "preview", "atlas")
 
 
 def main() -> None:
@@ -46,6 +46,8 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         figures["browse"] = browse.measure(folder / "browse", options.rows, options.browse_rows)
     if options.only in (None, "preview"):
         figures["preview"] = preview.measure(folder / "preview", options.rows)
+    if options.only in (None, "atlas"):
+        figures["atlas"] = atlas.measure(folder / "atlas", options.rows)
     return figures
 
 

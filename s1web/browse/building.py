@@ -22,6 +22,7 @@ from s1web.browse.columns import (
     NGRAM,
     OVERRULED,
     QUALITY_RULES,
+    REVIEWS,
     SHORT,
     UNCHECKED,
     Columns,
@@ -29,6 +30,7 @@ from s1web.browse.columns import (
 )
 from s1web.pool.models import Contamination, Problem, Source
 from s1web.pool.version import pool_version
+from s1web.review.models import ReviewState
 from s1web.selections.snapshot import choose_tokenizer
 from s1web.vectors.models import ClusterMember
 from s1web.vectors.queries import list_clusters
@@ -73,6 +75,7 @@ def build_columns() -> Columns:
         tokens = _tokens(trace, tokenizer.pk) if tokenizer else np.full(len(pk), -1, dtype=np.int32)
         contamination = _contamination(pk)
         cluster, cluster_titles = _clusters(pk)
+        review = _reviews(pk)
         state = _state(pk, trace)
     grades = {name: (packed // 3**place % 3 - 1).astype(np.int8) for place, name in enumerate(_GRADES)}
     return Columns(
@@ -93,6 +96,7 @@ def build_columns() -> Columns:
         trace_tokens=tokens,
         contamination=contamination,
         quality=(packed // 27 & _QUALITY_BITS).astype(np.int16),
+        review=review,
         state=state,
         **grades,
     )
@@ -234,6 +238,12 @@ def _clusters(pk: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     by_key = np.array([numbers[key] for key in keys.tolist()], dtype=np.int64)
     titles = tuple(cluster.title for cluster in clusters)
     return _looked_up(_looked_up(pk, read["pk"], read["cluster"]), keys, by_key).astype(np.int16), titles
+
+
+def _reviews(pk: np.ndarray) -> np.ndarray:
+    codes = " ".join(f"WHEN '{name}' THEN {code}" for code, name in enumerate(REVIEWS))
+    read = _read(ReviewState._meta.db_table, {"pk": "question_id", "code": f"CASE state {codes} ELSE -1 END"})
+    return _looked_up(pk, read["pk"], read["code"]).astype(np.int8)
 
 
 def _state(pk: np.ndarray, trace: np.ndarray) -> np.ndarray:

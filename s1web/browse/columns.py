@@ -18,18 +18,21 @@ from s1web.browse.recent import Recent
 
 T = TypeVar("T")
 # bump when the arrays change: files of another layout are built anew
-LAYOUT = 1
+LAYOUT = 2
 
 GRADES = {"right": CORRECT, "wrong": WRONG, "missing": UNGRADED}
 QUALITY_RULES = FORMATTING_RULES
 # what the pool knows of a question's overlap with the benchmarks; not compared is not clean
 UNCHECKED, CLEAN, OVERRULED, NGRAM, SHORT = -1, 0, 1, 2, 3
+# what people decided, by code
+REVIEWS = ("keep", "drop", "unsure")
+UNREVIEWED = -1
 # bits of `state`
 HAS_TRACE, IS_SELECTED, IS_SEARCHABLE = 1, 2, 4
 # how many versions stay on the disk: the newest, and the one that others may be about to open
 _NUM_KEPT = 2
 # filters whose results are kept: some 10 bytes a question each
-_NUM_RECENT = 12
+_NUM_RECENT = 16
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Columns:
         trace_tokens: shape (n,), int32; -1 is missing.
         contamination: shape (n,), int8: UNCHECKED, CLEAN, OVERRULED, NGRAM or SHORT.
         quality: shape (n,), int16, bits of QUALITY_RULES.
+        review: shape (n,), int8: places in REVIEWS, or UNREVIEWED.
         state: shape (n,), int8, bits HAS_TRACE, IS_SELECTED, IS_SEARCHABLE.
     """
 
@@ -73,6 +77,7 @@ class Columns:
     trace_tokens: np.ndarray
     contamination: np.ndarray
     quality: np.ndarray
+    review: np.ndarray
     state: np.ndarray
     # what follows from the columns alone is kept, what follows from a filter as long as it is asked for
     kept: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)

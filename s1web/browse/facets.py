@@ -17,8 +17,10 @@ from s1web.browse.columns import (
     NGRAM,
     OVERRULED,
     QUALITY_RULES,
+    REVIEWS,
     SHORT,
     UNCHECKED,
+    UNREVIEWED,
     Columns,
 )
 from s1web.browse.filters import ANNOTATIONS, NONE, Filter
@@ -165,6 +167,10 @@ def _bits(names: Sequence[str], words: Sequence[str], nothing: str) -> list[Valu
 _QUALITY = _bits(QUALITY_RULES, [rule.partition(".")[2].replace("_", " ") for rule in QUALITY_RULES], "no rule hits")
 _MISSING = _bits(ANNOTATIONS, [name.replace("_", " ") for name in ANNOTATIONS], "")
 _CONTAMINATION = [Value(name, word, _CONTAMINATION_CODES[name]) for name, word in _CONTAMINATION_WORDS.items()]
+_REVIEWS = [
+    *(Value(name, name, (code,)) for code, name in enumerate(REVIEWS)),
+    Value(NONE, "not reviewed", (UNREVIEWED,)),
+]
 _SELECTED = [Value("yes", "in a selection", (IS_SELECTED,)), Value("no", "in none", (0,))]
 
 
@@ -201,6 +207,7 @@ FACETS = (
         UNCHECKED,
         "not compared with every benchmark",
     ),
+    Facet("review", lambda columns: columns.review, lambda columns: _REVIEWS),
     Facet("missing", missing_bits, lambda columns: _MISSING),
     Facet("selected", lambda columns: columns.state & IS_SELECTED, lambda columns: _SELECTED),
 )

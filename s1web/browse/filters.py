@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 
 from curation.errors import ConfigError
-from s1web.browse.columns import GRADES, QUALITY_RULES
+from curation.polygons import Corner, parse_polygon
+from s1web.browse.columns import GRADES, QUALITY_RULES, REVIEWS
 from s1web.pool.search.query import Term, parse_query
 from s1web.pool.search.words import FIELDS
 
@@ -27,6 +28,7 @@ _VALUES: dict[str, Sequence[str]] = {
     "trace": tuple(GRADES),
     "quality": (*QUALITY_RULES, NONE),
     "contamination": CONTAMINATION,
+    "review": (*REVIEWS, NONE),
     "missing": ANNOTATIONS,
     "selected": ("yes", "no"),
     "in": FIELDS,
@@ -34,7 +36,7 @@ _VALUES: dict[str, Sequence[str]] = {
 SORTS = ("pool", "source", "domain", "cot_type", "cluster", "small", "large", "trace", "tokens", "contamination")
 SHOWN = (
     *("question", "source", "domain", "cot_type", "cluster", "small", "large", "trace", "tokens"),
-    *("quality", "contamination", "selected", "hash"),
+    *("quality", "contamination", "review", "selected", "hash"),
 )
 DEFAULT_SHOWN = ("question", "source", "domain", "small", "large", "trace", "tokens")
 _RANGE = re.compile(r"([0-9]{1,10})?-([0-9]{1,10})?")
@@ -53,11 +55,13 @@ class Filter:
         min_tokens, max_tokens: of the trace, both included.
         quality: rules that hit, or none.
         contamination: none, evidence (ngram or short), ngram, short, overruled, unchecked.
+        review: keep, drop, unsure, or none.
         missing: annotations, see ANNOTATIONS.
         selected: yes, no: in any selection.
         selection, not_selection: names of selections.
         search, search_in: words, see `s1web.pool.search.query`, and the fields to look in.
         near: hash of the question that they should be like.
+        area: a polygon on the newest map, see `curation.polygons`.
     """
 
     source: tuple[str, ...] = ()
@@ -71,6 +75,7 @@ class Filter:
     max_tokens: int | None = None
     quality: tuple[str, ...] = ()
     contamination: tuple[str, ...] = ()
+    review: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     selected: tuple[str, ...] = ()
     selection: tuple[str, ...] = ()
@@ -78,10 +83,15 @@ class Filter:
     search: str = ""
     search_in: tuple[str, ...] = ()
     near: str = ""
+    area: str = ""
 
     @property
     def terms(self) -> tuple[Term, ...]:
         return parse_query(self.search, self.search_in or FIELDS)
+
+    @property
+    def polygon(self) -> tuple[Corner, ...]:
+        return parse_polygon(self.area)
 
     def pairs(self) -> list[tuple[str, str]]:
         """Name and value of each condition, in the one order in which they stand in addresses."""
@@ -90,7 +100,9 @@ class Filter:
             found += [(name, value) for value in getattr(self, _attribute(name))]
             if name == "trace" and (self.min_tokens is not None or self.max_tokens is not None):
                 found.append(("tokens", f"{_text(self.min_tokens)}-{_text(self.max_tokens)}"))
-        found += [(name, value) for name, value in (("q", self.search), ("near", self.near)) if value]
+        found += [
+            (name, value) for name, value in (("q", self.search), ("near", self.near), ("area", self.area)) if value
+        ]
         return found
 
 
@@ -143,7 +155,7 @@ class Listing:
         return urlencode(pairs)
 
 
-_SINGLE = ("tokens", "q", "near", "sort", "columns", "after", "before")
+_SINGLE = ("tokens", "q", "near", "area", "sort", "columns", "after", "before")
 _NAMES = (*_MULTIPLE, *_SINGLE)
 
 
@@ -154,9 +166,14 @@ def default_sort(conditions: Filter) -> str:
 
 def _listing(given: Mapping[str, list[str]]) -> Listing:
     for name in _SINGLE:
-        if len(given.get(name, ())) > 1:
+        # a form sends a column at a time
+        if name != "columns" and len(given.get(name, ())) > 1:
             raise ConfigError(f"{name} is given {len(given[name])} times; give it once")
     single = {name: given[name][0] if name in given else "" for name in _SINGLE}
+    single["columns"] = ",".join(given.get("columns", ()))
+    # a form sends its list of selections with nothing chosen, too
+    chosen = {name: [value for value in given.get(name, []) if value] for name in ("selection", "not_selection")}
+    given = {**given, **chosen}
     values = {_attribute(name): _values(name, given.get(name, [])) for name in _MULTIPLE}
     low, high = _tokens(single["tokens"])
     conditions = Filter(
@@ -164,9 +181,12 @@ def _listing(given: Mapping[str, list[str]]) -> Listing:
         max_tokens=high,
         search=single["q"].strip(),
         near=_near(single["near"]),
+        area=single["area"],
         **values,
     )
     _ = conditions.terms
+    if conditions.area:
+        _ = conditions.polygon
     sort, is_descending = _sort(single["sort"], conditions)
     if single["after"] and single["before"]:
         raise ConfigError("after and before are both given; a page follows one row or precedes one")

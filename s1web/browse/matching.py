@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from curation.polygons import inside
 from s1web.browse.columns import IS_SEARCHABLE, Columns
 from s1web.browse.facets import FACETS, MOST_VALUES, Facet, bin_ranges, token_bins
 from s1web.browse.filters import Filter
 from s1web.browse.members import members_of, near_rows
+from s1web.browse.places import places_of
 from s1web.pool.search.index import find
 from s1web.pool.search.query import Term
 
@@ -125,6 +127,13 @@ def _near(columns: Columns, conditions: Filter) -> np.ndarray | None:
     return _all_but(columns, near_rows(columns, conditions.near))
 
 
+def _area(columns: Columns, conditions: Filter) -> np.ndarray | None:
+    if not conditions.area:
+        return None
+    places = places_of(columns)
+    return _all_but(columns, places.rows[inside(places.steps, conditions.polygon)])
+
+
 def _all_but(columns: Columns, rows: np.ndarray) -> np.ndarray:
     failed = np.ones(len(columns), dtype=bool)
     failed[rows] = False
@@ -137,6 +146,7 @@ _CONDITIONS: dict[str, Callable[[Columns, Filter], np.ndarray | None]] = {
     "selection": _selections,
     "not_selection": _not_selections,
     "near": _near,
+    "area": _area,
 }
 
 
@@ -232,6 +242,9 @@ def hidden(matching: Matching) -> tuple[Hidden, ...]:
     if "search" in matching.failing:
         lacks = (columns.state & IS_SEARCHABLE) == 0
         found.append(Hidden("search", _num_left_out(matching, "search", lacks), "not searchable yet"))
+    if "area" in matching.failing:
+        lacks = _all_but(columns, places_of(columns).rows)
+        found.append(Hidden("area", _num_left_out(matching, "area", lacks), "without a place on the map"))
     return tuple(item for item in found if item.count)
 
 

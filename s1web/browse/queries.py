@@ -8,11 +8,11 @@ import numpy as np
 from django.db.models.functions import Substr
 
 from curation.errors import NotFoundError
-from s1web.browse.columns import CLEAN, IS_SELECTED, NGRAM, OVERRULED, QUALITY_RULES, SHORT, Columns
+from s1web.browse.columns import CLEAN, IS_SELECTED, NGRAM, OVERRULED, QUALITY_RULES, REVIEWS, SHORT, Columns
 from s1web.browse.filters import Filter, Listing
 from s1web.browse.matching import Counts, Hidden, count, hidden, match
 from s1web.browse.ordering import Ordered, order
-from s1web.browse.store import looked
+from s1web.browse.store import Looked, looked
 from s1web.pool.models import Question
 from s1web.pool.search.snippets import Snippet, snippets
 
@@ -47,6 +47,7 @@ class Row:
     trace_tokens: int | None
     quality: tuple[str, ...]
     contamination: str | None
+    review: str | None
     is_selected: bool
     snippet: Snippet | None
 
@@ -90,16 +91,19 @@ class Neighbours:
     following: str | None
 
 
-def read_page(listing: Listing, num_rows: int = PAGE_ROWS) -> Page:
+def read_page(listing: Listing, num_rows: int = PAGE_ROWS, look: Looked | None = None) -> Page:
     """The page of a listing that its key asks for, the first without one.
 
     Four queries at most, whatever the size and place: the pool's version, the search, the texts' beginnings, and the
     texts that were searched; two more for each selection that a filter names for the first time.
 
+    Args:
+        look: at the columns, where there was one for this request already.
+
     Raises:
         ConfigError, NotFoundError: a value that this pool does not have.
     """
-    look = looked()
+    look = look or looked()
     ordered = order(look.columns, listing)
     start, stop = _extent(ordered, listing, num_rows)
     rows = ordered.rows[start:stop].tolist()
@@ -118,9 +122,9 @@ def read_page(listing: Listing, num_rows: int = PAGE_ROWS) -> Page:
     )
 
 
-def read_counts(conditions: Filter) -> Counts:
+def read_counts(conditions: Filter, look: Looked | None = None) -> Counts:
     """The facets, the histogram of lengths and the total of a filter."""
-    return count(match(looked().columns, conditions))
+    return count(match((look or looked()).columns, conditions))
 
 
 def neighbours(listing: Listing, question_hash: str) -> Neighbours:
@@ -166,6 +170,13 @@ def matching_pks(listing: Listing) -> Iterator[list[int]]:
         yield look.columns.pk[ordered.rows[start : start + _PIECE_PKS]].tolist()
 
 
+def read_rows(columns: Columns, listing: Listing, num_rows: int) -> Iterator[tuple[Row, ...]]:
+    """All rows of a listing in its order, piece by piece, without snippets."""
+    ordered = order(columns, listing)
+    for start in range(0, len(ordered), num_rows):
+        yield _rows(columns, ordered.rows[start : start + num_rows].tolist(), Filter())
+
+
 def _extent(ordered: Ordered, listing: Listing, num_rows: int) -> tuple[int, int]:
     if listing.before:
         stop = ordered.find(listing.before, is_behind=False)
@@ -207,6 +218,7 @@ def _row(columns: Columns, row: int, pk: int, text: str, snippet: Snippet | None
         trace_tokens=_number(columns.trace_tokens, row),
         quality=tuple(rule for place, rule in enumerate(QUALITY_RULES) if bits >> place & 1),
         contamination=_CONTAMINATION.get(int(columns.contamination[row])),
+        review=REVIEWS[columns.review[row]] if columns.review[row] >= 0 else None,
         is_selected=bool(columns.state[row] & IS_SELECTED),
         snippet=snippet,
     )

@@ -226,6 +226,11 @@ def read_board(filters: Filters, *, page: int = PAGE) -> Board:
     )
 
 
+def running_jobs(most: int) -> list[Job]:
+    """Jobs at work, the longest at it first; no more than that."""
+    return list(_listed().filter(state=State.RUNNING).order_by("started_at", "pk")[:most])
+
+
 def read_queues() -> list[QueueFigures]:
     """Every queue: what waits and runs, and how many workers listen; two queries."""
     states = (State.QUEUED, State.RUNNING)

@@ -58,9 +58,9 @@ def count_lengths(
     counted = TraceLength.objects.filter(trace=OuterRef("pk"), tokenizer=stored)
     missing = with_thinking.filter(~Exists(counted))
     # in one query: an import beside this one would come between two
-    counts = with_thinking.aggregate(all=Count("pk"), missing=Count("pk", filter=~Exists(counted)))
-    total = counts["missing"]
-    result.skipped = counts["all"] - total
+    found = with_thinking.aggregate(all=Count("pk"), missing=Count("pk", filter=~Exists(counted)))
+    total = found["missing"]
+    result.skipped = found["all"] - total
     total = total if limit is None else min(total, limit)
     report = on_progress or ignore
     report(0, total)

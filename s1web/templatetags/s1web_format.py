@@ -13,6 +13,19 @@ from s1web.icons import ICONS
 
 register = template.Library()
 MISSING = "–"
+_VERDICTS = {
+    True: SafeString('<span class="badge badge--done">right</span>'),
+    False: SafeString('<span class="badge badge--failed">wrong</span>'),
+    None: SafeString('<span class="badge badge--cancelled">not graded</span>'),
+}
+_MARKS = {
+    grade: SafeString(
+        str(badge)
+        .replace('">', f' badge--mark" title="{word}"><span class="visually-hidden">', 1)
+        .replace("</span>", "</span></span>")
+    )
+    for (grade, badge), word in zip(_VERDICTS.items(), ("right", "wrong", "not graded"), strict=True)
+}
 _BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -104,6 +117,17 @@ def percent(share: float | None) -> str:
     if 0.9995 <= share < 1:
         return ">99.9%"
     return f"{share * 100:.1f}%" if share not in (0, 1) else f"{share * 100:.0f}%"
+
+
+@register.filter
+def verdict(grade: bool | None) -> SafeString:
+    """A grade by shape, colour and word; missing is not wrong."""
+    return _VERDICTS[grade]
+
+
+def verdict_mark(grade: bool | None) -> SafeString:
+    """The same for tables: the word is there for those who do not see the shape, and on hover."""
+    return _MARKS[grade]
 
 
 @register.simple_tag

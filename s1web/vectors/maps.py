@@ -13,6 +13,7 @@ from django.db import transaction
 from curation.errors import ConfigError
 from curation.neighbours import BLOCK_ROWS, build_index
 from s1web import bulk
+from s1web.pool.version import bump
 from s1web.progress import Report, ignore
 from s1web.vectors.arrays import embedded_pool, write_values
 from s1web.vectors.encoder import HOW_TO_INSTALL
@@ -74,6 +75,7 @@ def draw_map(*, seed: int = 0, on_progress: Report | None = None) -> MapResult:
         bulk.take_turn()
         PoolMap.objects.filter(model=pool.model, digest=digest).delete()
         PoolMap.objects.create(model=pool.model, method=method, seed=seed, num_questions=len(pool), digest=digest)
+        bump()
     report(2 * len(pool), 2 * len(pool), rows=len(pool))
     result = MapResult(len(pool), pool.num_missing, seed, method)
     if pool.num_missing:

@@ -17,7 +17,7 @@ from tests.s1web.pool.commands import CONTENTS
 
 NUM_FILES = 4
 # what each round waits before it kills
-WAIT_SECONDS = (0.3, 2.0)
+WAIT_SECONDS = (0.2, 1.2)
 # so many jobs run or wait at any time
 NUM_BUSY = 5
 # what is killed, in an order that the seed decides

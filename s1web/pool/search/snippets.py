@@ -12,7 +12,7 @@ from s1web.pool.search.words import FIELDS, fold
 
 # how much of a text is looked at: a hit further down is found but not shown
 MAX_CHARACTERS = 200_000
-_AROUND = 70
+_AROUND = 30
 _LENGTH = 220
 
 

@@ -21,10 +21,3 @@ def reveal(text: Any) -> SafeString:
 def isolated(text: Any) -> SafeString:
     """A hostile name within a line: what it does to the direction of writing ends with it."""
     return format_html("<bdi>{}</bdi>", showing.reveal(str(text)))
-
-
-@register.filter
-def verdict(grade: bool | None) -> SafeString:
-    """A grade by shape, colour and word; missing is not wrong."""
-    kind, word = {True: ("done", "right"), False: ("failed", "wrong"), None: ("cancelled", "not graded")}[grade]
-    return format_html('<span class="badge badge--{}">{}</span>', kind, word)

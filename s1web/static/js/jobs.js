@@ -73,22 +73,5 @@
     form.addEventListener("change", () => form.requestSubmit());
   }
 
-  // j and k go through the rows, enter opens one, as its link has the focus
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || !["j", "k"].includes(event.key)) {
-      return;
-    }
-    if (event.target.closest("input, textarea, select, [contenteditable]") || document.querySelector("dialog[open]")) {
-      return;
-    }
-    const links = [...document.querySelectorAll("[data-row]")];
-    const place = links.indexOf(document.activeElement);
-    const next = links[event.key === "j" ? place + 1 : Math.max(place - 1, 0)];
-    if (next) {
-      event.preventDefault();
-      next.focus();
-    }
-  });
-
   showEnds(document);
 })();

@@ -12,7 +12,8 @@ from s1web.browse import store
 from s1web.browse.filters import Listing
 from s1web.browse.store import Store
 from s1web.pool.contamination import check_contamination, overrule
-from s1web.pool.models import Contamination
+from s1web.pool.models import Contamination, Question
+from s1web.review.services import decide
 from s1web.selections.services import curate
 from tests.factories import EVALUATION_QUESTIONS, make_rows
 from tests.s1web.pools import load_problems, load_rows
@@ -58,6 +59,9 @@ def make_pool(folder: Path, seed: int, num_rows: int = 120) -> None:
         overrule(question_hash, reason="a common phrase", decided_by="curator")
     curate(recipe_from_toml(RECIPE), name="first")
     curate(recipe_from_toml(RECIPE.replace("size = 12", "size = 20").replace("seed = 0", "seed = 3")), name="second")
+    pks = list(Question.objects.order_by("question_hash").values_list("pk", flat=True))
+    for place, state in enumerate(("keep", "drop", "unsure")):
+        decide([pks[place::5]], state)
     load_rows(folder, rows[late:], f"late{seed}")
 
 

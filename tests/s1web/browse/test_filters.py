@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.errors import ConfigError
-from s1web.browse.columns import GRADES, QUALITY_RULES
+from s1web.browse.columns import GRADES, QUALITY_RULES, REVIEWS
 from s1web.browse.filters import (
     ANNOTATIONS,
     CONTAMINATION,
@@ -52,13 +52,15 @@ def filters(draw: st.DrawFn) -> Filter:
         max_tokens=high,
         quality=draw(some(st.sampled_from([*QUALITY_RULES, "none"]))),
         contamination=draw(some(st.sampled_from(CONTAMINATION))),
+        review=draw(some(st.sampled_from([*REVIEWS, "none"]))),
         missing=draw(some(st.sampled_from(ANNOTATIONS))),
         selected=draw(some(st.sampled_from(["yes", "no"]))),
-        selection=draw(some(TEXT)),
-        not_selection=draw(some(TEXT)),
+        selection=draw(some(TEXT.filter(bool))),
+        not_selection=draw(some(TEXT.filter(bool))),
         search=draw(st.sampled_from(SEARCHES)),
         search_in=draw(some(st.sampled_from(FIELDS))),
         near=draw(st.sampled_from(["", "0123456789abcdef"])),
+        area=draw(st.sampled_from(["", "0_0-1000_0-500_999"])),
     )
 
 

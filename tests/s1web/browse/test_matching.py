@@ -51,6 +51,7 @@ def random_filter(rng: random.Random, pool: Sequence[Fact]) -> Filter:
         "trace": (fact.trace,),
         "quality": tuple(rng.sample([*QUALITY_RULES, "none"], 2)),
         "contamination": tuple(rng.sample(CONTAMINATION, 2)),
+        "review": tuple(rng.sample(["keep", "drop", "unsure", "none"], 2)),
         "missing": tuple(rng.sample(ANNOTATIONS, 2)),
         "selected": (rng.choice(["yes", "no"]),),
         "selection": ("first",),
@@ -126,6 +127,7 @@ def test_rows_say_what_the_database_says(pool: None) -> None:
         assert grades[row.small_grade] == fact.small
         assert (grades[row.large_grade], grades[row.trace_grade]) == (fact.large, fact.trace)
         assert (row.trace_tokens, set(row.quality)) == (fact.tokens, fact.quality)
+        assert (row.review or "none") == fact.review
         assert (row.contamination or "unchecked", row.is_selected) == (fact.contamination, bool(fact.selections))
     assert page.rows
 

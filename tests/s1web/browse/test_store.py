@@ -24,6 +24,7 @@ from s1web.pool.models import Contamination, ImportFile, PoolVersion, Question
 from s1web.pool.search.index import index_texts
 from s1web.pool.undo import undo_file
 from s1web.pool.version import bump, pool_version
+from s1web.review.services import decide, undo
 from s1web.selections.services import curate
 from tests.databases import at_once
 from tests.factories import EVALUATION_QUESTIONS
@@ -98,6 +99,8 @@ SERVICES: list[tuple[Callable[[Path], Any], str]] = [
     (take_back, ""),
     (lambda folder: curate(recipe_from_toml(RECIPE.replace("12", "1")), name="one"), "state"),
     (lambda folder: index_texts(), "state"),
+    (lambda folder: decide([Question.objects.values_list("pk", flat=True)], "keep"), "review"),
+    (lambda folder: undo(decide([Question.objects.values_list("pk", flat=True)], "keep").pk), ""),
 ]
 
 

