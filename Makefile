@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 SERVE ?= 1
 DEMO ?= demo
-TEST_PROCESSES ?= 2
+TEST_PROCESSES ?= 3
 PY = $(VENV)/bin/python
 MANAGE = $(PY) manage.py
 INSTALLED = $(VENV)/.installed
@@ -55,9 +55,9 @@ lint: setup
 	$(VENV)/bin/mypy curation inference training s1web workers benchmarks
 	$(MANAGE) makemigrations --check --dry-run
 
-# a file's tests stay together: they share servers and data
+# a file's tests stay together, as they share servers and data; in order, as the longest come early
 test: lint
-	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile
+	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 bench: setup
 	$(PY) -m benchmarks

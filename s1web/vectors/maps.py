@@ -22,6 +22,8 @@ from s1web.vectors.models import PoolMap
 WHAT = "map"
 # UMAP's own defaults
 NUM_NEIGHBOURS, MIN_DISTANCE = 15, 0.1
+# the outermost points on either side, and how far from the middle the others reach
+_OUTER_PERCENT, _INNER = 1, 0.45
 # with fewer points there is no shape to find
 MIN_QUESTIONS = 10
 
@@ -68,7 +70,7 @@ def draw_map(*, seed: int = 0, on_progress: Report | None = None) -> MapResult:
             precomputed_knn=(rows, distances),
             init="spectral" if len(pool) > 4 * rows.shape[1] else "random",
         ).fit_transform(pool.vectors)
-    values = _to_square(np.asarray(places, np.float32))
+    values = to_square(np.asarray(places, np.float32))
     digest = write_values(pool.model, WHAT, pool.hashes, values)
     method = f"umap-learn {version('umap-learn')}, {NUM_NEIGHBOURS} neighbours, distance {MIN_DISTANCE}"
     with transaction.atomic():
@@ -99,9 +101,16 @@ def _neighbours(vectors: np.ndarray, report: Report) -> tuple[np.ndarray, np.nda
     return rows, distances
 
 
-def _to_square(places: np.ndarray) -> np.ndarray:
-    """Moved and scaled to 0..1, both ways by the same factor; the shorter side in the middle."""
-    low, high = places.min(axis=0), places.max(axis=0)
+def to_square(places: np.ndarray) -> np.ndarray:
+    """Moved and scaled to 0..1, both ways by the same factor; the shorter side in the middle.
+
+    All but the outermost points take nine tenths of it. Those few lie so far out that they would shrink the others
+    to a spot: they are drawn nearer, in their order.
+    """
+    low, high = np.percentile(places, [_OUTER_PERCENT, 100 - _OUTER_PERCENT], axis=0)
     side = float((high - low).max()) or 1.0
-    square: np.ndarray = np.clip((places - (low + high) / 2) / side + 0.5, 0, 1).astype(np.float32)
+    scaled = (places - (low + high) / 2) / side * (2 * _INNER)
+    beyond = np.maximum(np.abs(scaled) - _INNER, 0)
+    nearer = np.minimum(np.abs(scaled), _INNER) + (0.5 - _INNER) * -np.expm1(-beyond / _INNER)
+    square: np.ndarray = (0.5 + np.sign(scaled) * nearer).astype(np.float32)
     return square

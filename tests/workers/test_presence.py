@@ -74,8 +74,8 @@ def test_a_worker_that_is_stopped_gives_its_jobs_back_at_once_and_nothing_is_lef
     jobs = [submit("trial_cpu", {"seconds": 60}) for _ in range(2)]
     with running_worker(project, "cpu", **QUICK, WORKER_SLOTS="2") as worker:
         wait_for(lambda: [state(job) for job in jobs] == ["running"] * 2, 20, worker.log)
+        wait_for(lambda: len(worker.children()) == 2, 5, worker.log)
         children = worker.children()
-        assert len(children) == 2
         worker.process.send_signal(signal.SIGTERM)
         wait_for(lambda: [state(job) for job in jobs] == ["queued"] * 2, within(2), worker.log)
         # nor does it take them again, or say that it is there, while Celery takes its time to end
