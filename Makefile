@@ -35,6 +35,7 @@ all-extras: setup
 demo: export DATABASE_URL = sqlite:///$(abspath $(DEMO))/s1web.sqlite3
 demo: export ARTIFACT_DIR = $(abspath $(DEMO))/artifacts
 demo: setup
+	mkdir -p $(DEMO)
 	$(MANAGE) migrate --verbosity 0
 	$(MANAGE) demo_data $(DEMO)/data
 	$(MANAGE) load_pool $(DEMO)/data/pool.jsonl
