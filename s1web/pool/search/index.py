@@ -17,6 +17,8 @@ from s1web.progress import Report, ignore
 
 # some 7 MB of text in s1's pool: written in a fraction of a second, in which others wait to write
 BATCH_QUESTIONS = 500
+# of the index, from which new ones are merged with the others
+_MERGED_FROM_SHARE = 0.05
 
 _MISSING = """
 FROM pool_question q LEFT JOIN pool_searchedquestion s ON s.question_id = q.id
@@ -28,6 +30,8 @@ class _Backend(Protocol):
     def add(self, pks: Sequence[int]) -> None: ...
 
     def remove(self, pks: Sequence[int]) -> None: ...
+
+    def merge(self) -> bool: ...
 
     def find(self, terms: Sequence[Term]) -> tuple[str, list[Any]]: ...
 
@@ -63,8 +67,18 @@ def index_texts(limit: int | None = None, on_progress: Report | None = None) -> 
         last = pks[-1]
         result.done += len(pks)
         report(result.done, total, rows=result.done)
+    # a few questions more are found quickly where they are
+    if result.done >= _MERGED_FROM_SHARE * (result.done + result.skipped):
+        while _merge_step():
+            report(result.done, total, rows=result.done)
     result.seconds = round(time.monotonic() - started, 3)
     return result
+
+
+@transaction.atomic
+def _merge_step() -> bool:
+    bulk.take_turn()
+    return _backend().merge()
 
 
 @transaction.atomic

@@ -47,6 +47,11 @@ def remove(pks: Sequence[int]) -> None:
         cursor.execute("DELETE FROM pool_search WHERE question_id = ANY(%s)", [list(pks)])
 
 
+def merge() -> bool:
+    """Nothing to do: a GIN index is one."""
+    return False
+
+
 def find(terms: Sequence[Term]) -> tuple[str, list[Any]]:
     """SQL that gives the questions that have one of these terms at least, as `question_id`, each once."""
     return _joined(" UNION ", [_select(term) for term in terms])

@@ -358,3 +358,32 @@ def test_the_plan_says_how_many_and_the_job_does_the_same_as_the_command(db: Non
         kind.load_plan()({"limit": 0})
     kind.load_work()({}, ignore)
     assert kind.load_plan()({}).notes == ("every question is searchable already: there is nothing to do",)
+
+
+def test_a_fill_leaves_the_index_in_one_piece(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def num_pieces() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(DISTINCT segid) FROM pool_search_idx")
+            row = cursor.fetchone()
+        return int(row[0])
+
+    monkeypatch.setattr(index, "BATCH_QUESTIONS", 10)
+    load_rows(tmp_path, [{"question": f"What is {number} and prime{number % 7}?"} for number in range(100)])
+    monkeypatch.setattr(index, "_MERGED_FROM_SHARE", 2)
+    index_texts(limit=50)
+    assert num_pieces() > 1
+    before = find(parse_query("prime3"))[0].tolist()
+    monkeypatch.setattr(index, "_MERGED_FROM_SHARE", 0.5)
+    index_texts(limit=50)
+    assert num_pieces() == 1
+    after = find(parse_query("prime3"))[0].tolist()
+    assert set(before) < set(after)
+    texts = dict(Question.objects.values_list("pk", "text"))
+    assert after == sorted(pk for pk, text in texts.items() if "prime3" in text)
+    # a few more stay where they are
+    load_rows(tmp_path, [{"question": "One more prime3?"}], "more")
+    index_texts()
+    assert num_pieces() == 2
+    assert len(find(parse_query("prime3"))[0]) == len(after) + 1
