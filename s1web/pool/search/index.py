@@ -137,7 +137,10 @@ def find(terms: Iterable[Term]) -> tuple[np.ndarray, bool]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {joined} FROM ({sql}) found", parameters)  # noqa: S608
         text = cursor.fetchone()[0]
-    return np.sort(np.fromstring(text or "", dtype=np.int64, sep=",")), bool(wanted)
+    pks = np.fromstring(text or "", dtype=np.int64, sep=",")
+    # as they come out of an index they are in order, nearly always
+    is_ascending = bool((pks[1:] >= pks[:-1]).all())
+    return pks if is_ascending else np.sort(pks), bool(wanted)
 
 
 def _backend() -> _Backend:

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -344,3 +345,19 @@ print(read_page(Listing()).total, type(store.looked().columns.pk).__name__)
 """
     runs = [project.python("-c", script) for _ in range(2)]
     assert [run.stdout.split() for run in runs] == [["1", "ndarray"], ["1", "memmap"]], runs[0].stderr
+
+
+@pytest.mark.parametrize("step", [1, 3, 1_000])
+def test_rows_are_found_by_their_keys_however_far_apart_these_are(
+    db: None, tmp_path: Path, fresh_store: Store, step: int
+) -> None:
+    load_rows(tmp_path, [{"question": f"Question {number}?"} for number in range(40)], "many")
+    known = fresh_store.look().columns
+    sparse = replace(known, pk=known.pk * step + 7, kept={})
+    assert sparse.rows_of(sparse.pk).tolist() == list(range(len(known)))
+    asked = np.array(sorted({0, 6, *sparse.pk[::3].tolist(), *(sparse.pk[::5] + 1).tolist(), 10**9}), dtype=np.int64)
+    expected = [row for row, pk in enumerate(sparse.pk.tolist()) if pk in set(asked.tolist())]
+    assert sparse.rows_of(asked).tolist() == expected
+    assert sparse.rows_of(np.empty(0, np.int64)).tolist() == []
+    empty = replace(known, pk=known.pk[:0], kept={})
+    assert empty.rows_of(asked).tolist() == []
