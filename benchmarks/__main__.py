@@ -8,11 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import atlas, browse, cases, jobs, pools, preview, vectors
+from benchmarks import atlas, browse, cases, jobs, metrics, pools, preview, vectors
 from benchmarks.measure import manage
 
 S1_ROWS = 59_029
-PARTS = ("pool", "jobs", "vectors", "browse", "preview", "atlas")
+PARTS = ("pool", "jobs", "vectors", "browse", "preview", "atlas", "metrics")
 
 
 def main() -> None:
@@ -48,6 +48,8 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         figures["preview"] = preview.measure(folder / "preview", options.rows)
     if options.only in (None, "atlas"):
         figures["atlas"] = atlas.measure(folder / "atlas", options.rows)
+    if options.only in (None, "metrics"):
+        figures["metrics"] = metrics.measure()
     return figures
 
 

@@ -57,7 +57,7 @@ def test_few_problems_have_the_interval_of_every_possible_draw() -> None:
 
 
 def test_repeats_widen_the_interval_by_their_own_noise() -> None:
-    """Problems all alike, so that repeats alone differ: problems' means hold their noise once, drawn repeats again."""
+    """Problems all alike, so that repeats alone differ: problems' means hold their noise once, drawn ones again."""
     rng = generator(7)
     values = rng.random((200, 8)) < 0.5
     problems_alone = bootstrap_mean(values.mean(axis=1), seed=1)
