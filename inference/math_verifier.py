@@ -137,9 +137,11 @@ class _Worker:
             raise
 
     def _ask(self, pair: tuple[str, str]) -> Grade:
+        if self._process is not None and self._process.poll() is not None:
+            self.stop()  # it died while it waited, and owes nobody an answer
         process = self._process or self._start()
         assert process.stdin
-        # where it died while it waited, the missing reply says so
+        # where it dies just now, the missing reply says so
         with suppress(BrokenPipeError):
             process.stdin.write(json.dumps(pair).encode() + b"\n")
             process.stdin.flush()

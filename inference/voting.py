@@ -40,8 +40,8 @@ def pass_at_k(num_right: np.ndarray, num_samples: int | np.ndarray, *, max_k: in
         )
     largest = _largest_k(max_k, int(samples.min()))
     drawn = np.arange(largest)
-    # C(n - c, k) / C(n, k) as a product of k factors, one more for each k; all c draws used up leave 0
-    factors = np.maximum((samples - right)[:, None] - drawn, 0) / (samples[:, None] - drawn)
+    # C(n - c, k) / C(n, k) as a product of k factors; once the wrong samples are used up it stays 0
+    factors = ((samples - right)[:, None] - drawn) / (samples[:, None] - drawn)
     return np.asarray(1.0 - np.cumprod(factors, axis=1))
 
 

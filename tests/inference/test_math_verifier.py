@@ -19,6 +19,7 @@ from inference import math_verifier
 from inference.equivalence import Grade
 from inference.math_verifier import MAX_CHARACTERS, MathVerifier
 
+ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = json.loads(Path(__file__).with_name("answer_cases.json").read_text(encoding="utf-8"))["hostile"]
 TOWER = HOSTILE[0]["answer"]
 # expands to numbers of many thousand digits, in more memory than it is allowed
@@ -71,14 +72,30 @@ def test_a_worker_that_takes_too_much_memory_is_killed() -> None:
         assert verifier.verify([("1", "1.0")]) == [Grade(True, "math_verify")]
 
 
-def test_a_worker_killed_from_outside_is_replaced(verifier: MathVerifier) -> None:
+def test_a_worker_killed_while_it_waits_costs_no_grade(verifier: MathVerifier) -> None:
     verifier.verify([("1", "1.0"), ("2", "3")])
-    for worker in workers():
+    waiting = workers()
+    assert waiting
+    for worker in waiting:
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait(10)
-    crashed = verifier.verify([("1", "2"), ("1", "3")])
-    assert crashed == [Grade(None, "math_verify.crashed")] * 2
     assert verifier.verify([("1", "2"), ("1", "1.0")]) == [Grade(False, "math_verify"), Grade(True, "math_verify")]
+
+
+def test_a_worker_killed_at_work_leaves_its_pair_ungraded_and_is_replaced() -> None:
+    with MathVerifier(num_workers=1, timeout_seconds=100) as verifier:
+        verifier.verify([("1", "2")])
+        before = {worker.pid: sum(worker.cpu_times()[:2]) for worker in workers()}
+        results: list[Grade] = []
+        thread = threading.Thread(target=lambda: results.extend(verifier.verify([("5", TOWER), ("1", "1.0")])))
+        thread.start()
+        # the tower is at work once its worker has computed for a while
+        busy: list[psutil.Process] = []
+        while not busy and thread.is_alive():
+            busy = [worker for worker in workers() if sum(worker.cpu_times()[:2]) > before.get(worker.pid, 99) + 0.3]
+        os.kill(busy[0].pid, signal.SIGKILL)
+        thread.join()
+    assert results == [Grade(None, "math_verify.crashed"), Grade(True, "math_verify")]
 
 
 def test_threads_may_share_a_verifier(verifier: MathVerifier) -> None:
@@ -110,7 +127,7 @@ def test_a_worker_ends_with_the_process_that_started_it() -> None:
         "MathVerifier(num_workers=1).verify([('1', '2')])\n"
         "print(psutil.Process().children()[0].pid, flush=True)\nos._exit(1)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     pid = int(done.stdout)
     with suppress(psutil.NoSuchProcess):
         psutil.Process(pid).wait(20)

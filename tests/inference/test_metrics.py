@@ -177,6 +177,16 @@ def test_resamples_in_which_two_runs_cost_the_same_leave_no_nan() -> None:
     assert not math.isnan(curve.scaling.high)
 
 
+def test_performance_takes_the_best_run_of_every_resample_anew() -> None:
+    """Two runs that solve opposite halves: one of them has half or more right in every draw."""
+    half = np.arange(40) < 20
+    runs = [Run("a", np.full(40, 100), half), Run("b", np.full(40, 200), ~half)]
+    curve = measure_curve(runs, seed=0, num_resamples=500)
+    assert curve.performance.low >= 50.0
+    assert curve.performance.high > 55.0
+    assert curve.points[0][1].low < 0.45
+
+
 def test_a_seed_decides_a_curves_intervals() -> None:
     runs = make_runs()
     one, again, other = (measure_curve(runs, seed=seed, num_resamples=200) for seed in (1, 1, 2))
