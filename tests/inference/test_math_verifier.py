@@ -143,6 +143,17 @@ def test_a_worker_sees_no_environment(verifier: MathVerifier, monkeypatch: pytes
         assert set(worker.environ()) <= {"OMP_NUM_THREADS", "LC_CTYPE"}
 
 
+def test_an_interrupt_of_the_terminal_does_not_reach_workers(verifier: MathVerifier) -> None:
+    verifier.verify([("1", "2")])
+    assert os.getsid(0) not in {os.getsid(worker.pid) for worker in workers()}
+
+
+def test_what_imports_the_verifier_does_not_load_mathematics() -> None:
+    code = "import sys, inference.math_verifier\nprint({'math_verify', 'sympy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
 def test_an_answer_that_brings_a_box_of_its_own_is_not_read(verifier: MathVerifier) -> None:
     assert verifier.verify([("5", r"6}\boxed{5")]) == [Grade(None, "math_verify.unreadable")]
 
