@@ -111,8 +111,7 @@ class Columns:
             return found
         places = np.searchsorted(self.pk, pks)
         places[places == len(self)] = 0
-        found = places[self.pk[places] == pks] if len(self) else places[:0]
-        return found
+        return places[self.pk[places] == pks] if len(self) else places[:0]
 
     def _row_by_pk(self) -> np.ndarray | None:
         """Key, counted from the first, -> row; None where keys are so far apart that it would be mostly empty."""
