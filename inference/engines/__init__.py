@@ -1,0 +1,1 @@
+"""What runs a model: one protocol (`protocol`), and engines that load their libraries when they are made."""

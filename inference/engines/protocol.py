@@ -1,0 +1,129 @@
+"""How everything else talks to a model: requests of token ids in, samples of token ids and events out."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from curation.errors import ConfigError
+from inference.budget_forcing import BudgetForcingMachine
+from inference.forcing_events import Event, Finished, FinishReason, Ids
+from inference.forcing_plan import ForcingPlan
+from inference.sampling import Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One generation that is asked for.
+
+    Attributes:
+        key: the caller's name for it, given back with the sample.
+        prompt_ids: the whole prompt, with the start of thinking where the plan starts there.
+        plan: what is forced, under the model's tokenizer.
+        sampling: greedy unless said otherwise.
+    """
+
+    key: str
+    prompt_ids: Ids
+    plan: ForcingPlan
+    sampling: Sampling = field(default_factory=Sampling)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What came of a request.
+
+    Attributes:
+        ids: what stands after the prompt; no stop delimiter, no dropped end.
+        events: what was forced and where, ending in Finished; see `inference.forcing_events`.
+        finish_reason: "error" where nothing was generated; `error` then says why, in one line.
+        thinking_tokens, answer_tokens: of `ids`; the rest are delimiters.
+        sampled_tokens: ids that the model drew, dropped ones too: what was paid for beside the prompt.
+    """
+
+    key: str
+    prompt_tokens: int
+    ids: Ids
+    events: tuple[Event, ...]
+    finish_reason: FinishReason | Literal["error"]
+    thinking_tokens: int
+    answer_tokens: int
+    sampled_tokens: int
+    error: str | None = None
+
+
+class Engine(Protocol):
+    """A model that generates under budget forcing.
+
+    An engine drives one BudgetForcingMachine per request and lets it decide: it never draws a forbidden id, nor one
+    that the tokenizer does not know, and gives the same ids as the plain loop under greedy decoding.
+    """
+
+    @property
+    def context_tokens(self) -> int:
+        """How many ids a prompt and its generation may have together."""
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Sample]:
+        """A sample for each request, as they finish and in any order.
+
+        Requests are read as rows become free, so they may come from a generator. A request that cannot be served (a
+        prompt longer than the context) gives a sample with `error`; the others go on.
+        """
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What a run records of the engine: its name, versions, dtype, device, batch limits."""
+
+
+def start(request: Request, *, context_tokens: int, num_ids: int) -> BudgetForcingMachine:
+    """The machine of a request.
+
+    Args:
+        num_ids: the model's rows: ids below it can be fed.
+
+    Raises:
+        ConfigError: the prompt is empty, too long, or holds an id that the model has no row for.
+    """
+    prompt = request.prompt_ids
+    if not prompt:
+        raise ConfigError("the prompt is empty; give at least one id")
+    plan = request.plan
+    for what, ids in (("prompt", prompt), ("plan", plan.natural_end + plan.forced_end + sum(plan.ignore_ids, ()))):
+        outside = next((id_ for id_ in ids if not 0 <= id_ < num_ids), None)
+        if outside is not None:
+            raise ConfigError(
+                f"the {what} holds id {outside}; the model has ids 0 to {num_ids - 1}: another tokenizer?"
+            )
+    left = context_tokens - len(prompt)
+    if left < 1:
+        raise ConfigError(f"the prompt has {len(prompt)} tokens of a context of {context_tokens}; shorten it")
+    return BudgetForcingMachine(request.plan, max_new_tokens=left, last_prompt_id=prompt[-1])
+
+
+def finished_sample(request: Request, machine: BudgetForcingMachine, *, sampled_tokens: int) -> Sample:
+    """The sample of a machine that is finished."""
+    last = machine.events[-1]
+    assert isinstance(last, Finished)
+    return Sample(
+        key=request.key,
+        prompt_tokens=len(request.prompt_ids),
+        ids=tuple(machine.ids),
+        events=tuple(machine.events),
+        finish_reason=last.reason,
+        thinking_tokens=machine.thinking_tokens,
+        answer_tokens=machine.answer_tokens,
+        sampled_tokens=sampled_tokens,
+    )
+
+
+def failed_sample(request: Request, error: Exception) -> Sample:
+    """The sample of a request that could not be served."""
+    return Sample(
+        key=request.key,
+        prompt_tokens=len(request.prompt_ids),
+        ids=(),
+        events=(),
+        finish_reason="error",
+        thinking_tokens=0,
+        answer_tokens=0,
+        sampled_tokens=0,
+        error=str(error),
+    )

@@ -1,0 +1,103 @@
+"""Models and a tokenizer made on the spot: random ones for equality, and ones that follow a table of transitions."""
+
+from functools import cache
+
+import numpy as np
+
+# a model has rows for more ids than its tokenizer knows, as Qwen's do
+SPARE_IDS = 13
+SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+WORDS = "Wait Hmm think answer Final Answer: step so the sum is 12 + 30 = 42 therefore Alternatively\n"
+
+
+@cache
+def make_tokenizer():
+    """A byte-level BPE of about 300 ids with ChatML's special tokens, through Qwen2's own pre-tokenizer."""
+    import json
+
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers.models.qwen2.tokenization_qwen2 import Qwen2Tokenizer
+
+    # Qwen2Tokenizer puts its own pre-tokenizer and normalizer in when it is loaded, so it is trained with them
+    qwen = Qwen2Tokenizer().backend_tokenizer
+    trained = Tokenizer(models.BPE())
+    trained.normalizer, trained.pre_tokenizer = qwen.normalizer, qwen.pre_tokenizer
+    trained.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=320,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    trained.train_from_iterator([WORDS] * 8, trainer)
+    model = json.loads(trained.to_str())["model"]
+    return Qwen2Tokenizer(
+        vocab=model["vocab"],
+        merges=[tuple(merge) for merge in model["merges"]],
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        extra_special_tokens=["<|im_start|>"],
+        model_max_length=4096,
+    )
+
+
+def num_model_ids() -> int:
+    return len(make_tokenizer()) + SPARE_IDS
+
+
+def random_model(*, seed: int = 0, context_tokens: int = 1024, hidden: int = 48, layers: int = 2):
+    """A small Qwen2 with random weights, large enough that its logits are far apart."""
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    config = Qwen2Config(
+        vocab_size=num_model_ids(),
+        hidden_size=hidden,
+        intermediate_size=2 * hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        initializer_range=0.3,
+        max_position_embeddings=context_tokens,
+        tie_word_embeddings=False,
+        bos_token_id=None,
+        eos_token_id=make_tokenizer().eos_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Qwen2ForCausalLM(config).eval()
+
+
+def transition_model(transitions: np.ndarray, *, context_tokens: int = 4096):
+    """A Qwen2 whose logits are `transitions[last id]`: embeddings are unit vectors, and its layers add nothing.
+
+    Args:
+        transitions: shape (ids, ids), float.
+    """
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    num_ids = len(transitions)
+    hidden = (num_ids + 7) // 8 * 8
+    config = Qwen2Config(
+        vocab_size=num_ids,
+        hidden_size=hidden,
+        intermediate_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+        max_position_embeddings=context_tokens,
+        tie_word_embeddings=False,
+        bos_token_id=None,
+        eos_token_id=make_tokenizer().eos_token_id,
+    )
+    model = Qwen2ForCausalLM(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        model.model.norm.weight.fill_(1.0)
+        model.model.embed_tokens.weight[:, :num_ids] = torch.eye(num_ids)
+        # the last norm makes a unit vector as long as the square root of its width
+        model.lm_head.weight[:, :num_ids] = torch.tensor(transitions.T.copy()) / hidden**0.5
+    return model
