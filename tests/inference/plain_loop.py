@@ -27,7 +27,7 @@ class Rules:
 
 
 def ends_with(ids, sequences):
-    return next((list(seq) for seq in sequences if len(ids) >= len(seq) and ids[-len(seq) :] == list(seq)), None)
+    return next((list(seq) for seq in sequences if seq[-1] == ids[-1] and ids[-len(seq) :] == list(seq)), None)
 
 
 @torch.inference_mode()
@@ -38,7 +38,8 @@ def generate(model, prompt, *, max_tokens, until, known_ids, min_tokens=0):
         out = model(input_ids=torch.tensor([inputs]), past_key_values=past, use_cache=True)
         past, logits = out.past_key_values, out.logits[0, -1].clone()
         logits[known_ids:] = -torch.inf
-        for seq in until:  # the delimiter may not be complete before min_tokens others stand
+        short = len(new) < min_tokens + max(map(len, until)) - 1
+        for seq in until if short else ():  # the delimiter may not be complete before min_tokens others stand
             if len(new) - (len(seq) - 1) < min_tokens and new[len(new) - len(seq) + 1 :] == list(seq[:-1]):
                 logits[seq[-1]] = -torch.inf
         inputs = [int(logits.argmax())]
