@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 DTYPES = ("float32", "bfloat16")
+ATTENTIONS = ("sdpa", "eager")
 # rows that are finished stay, unused, until they are so large a part of the batch: taking rows out copies the cache
 _IDLE_PART = 8
 
@@ -124,7 +125,7 @@ class TransformersEngine:
                 f"the model has layers of kind {', '.join(sorted(kinds - {'full_attention'}))}; engine transformers "
                 "takes full attention alone: use another engine"
             )
-        if config._attn_implementation not in ("eager", "sdpa"):
+        if config._attn_implementation not in ATTENTIONS:
             raise ConfigError(
                 f"attn_implementation={config._attn_implementation!r}; engine transformers needs masks as sdpa and "
                 "eager take them: load the model with one of these"
@@ -147,23 +148,26 @@ class TransformersEngine:
 
     @classmethod
     def load(
-        cls, path: str | Path, *, dtype: str = "float32", device: str = "cpu", **limits: Any
+        cls, path: str | Path, *, dtype: str = "float32", device: str = "cpu", attention: str = "sdpa", **limits: Any
     ) -> "TransformersEngine":
         """The engine of a saved model: safetensors alone, and no code of the model's own.
 
         Args:
             path: a folder, or a name on the Hub.
             dtype: float32 (exact, as in the released evaluation) or bfloat16.
+            attention: sdpa or eager.
             limits: see __init__.
 
         Raises:
-            ConfigError: dtype or device cannot be used, or the model cannot be loaded.
+            ConfigError: dtype, attention or device cannot be used, or the model cannot be loaded.
         """
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         if dtype not in DTYPES:
             raise ConfigError(f"dtype={dtype!r}; {' or '.join(DTYPES)} is allowed")
+        if attention not in ATTENTIONS:
+            raise ConfigError(f"attention={attention!r}; {' or '.join(ATTENTIONS)} is allowed")
         try:
             place = torch.device(device)
         except RuntimeError:
@@ -173,7 +177,7 @@ class TransformersEngine:
         try:
             tokenizer = AutoTokenizer.from_pretrained(path)
             model: Any = AutoModelForCausalLM.from_pretrained(
-                path, dtype=getattr(torch, dtype), use_safetensors=True, attn_implementation="sdpa"
+                path, dtype=getattr(torch, dtype), use_safetensors=True, attn_implementation=attention
             )
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]

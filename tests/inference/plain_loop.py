@@ -38,7 +38,7 @@ def generate(model, prompt, *, max_tokens, until, known_ids, min_tokens=0):
         out = model(input_ids=torch.tensor([inputs]), past_key_values=past, use_cache=True)
         past, logits = out.past_key_values, out.logits[0, -1].clone()
         logits[known_ids:] = -torch.inf
-        short = len(new) < min_tokens + max(map(len, until)) - 1
+        short = len(new) < min_tokens + max(map(len, until), default=0) - 1
         for seq in until if short else ():  # the delimiter may not be complete before min_tokens others stand
             if len(new) - (len(seq) - 1) < min_tokens and new[len(new) - len(seq) + 1 :] == list(seq[:-1]):
                 logits[seq[-1]] = -torch.inf

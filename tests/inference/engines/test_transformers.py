@@ -3,16 +3,28 @@ from dataclasses import replace
 
 import pytest
 
+from curation.errors import ConfigError
 from inference.budget_forcing import replay
 from inference.delimiters import PROFILES, build_delimiters
 from inference.engines.protocol import Request
 from inference.engines.transformers import TransformersEngine
 from inference.forcing_events import sampled_ids
 from inference.forcing_plan import BudgetForcing, make_plan
-from tests.inference.models import make_tokenizer, random_model
-from tests.inference.plain_loop import Rules, plain_loop
+from tests.inference.engines.contract import CONTEXT, EngineContract
+from tests.inference.models import make_tokenizer, random_model, transition_model
+from tests.inference.plain_loop import Rules, generate, plain_loop
 
 MAX_ANSWER = 5
+
+
+class TestTransformersEngine(EngineContract):
+    @pytest.fixture
+    def make_engine(self):
+        def make(logits):
+            model = transition_model(logits, context_tokens=CONTEXT)
+            return TransformersEngine(model, make_tokenizer(), max_rows=48)
+
+        return make
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +69,15 @@ def single_ids(count=24, seed=5):
     return [(id_,) for id_ in random.Random(seed).sample(range(3, len(make_tokenizer())), count)]
 
 
-def pairs_and_triples(seed=5):
+def sequences_that_come(model, prompts, seed=5):
+    """A pair or a triple of ids from what the model writes behind each prompt, with no id twice in it."""
     rng = random.Random(seed)
-    first, second, third = (rng.sample(range(3, len(make_tokenizer())), 60) for _ in range(3))
-    pairs = [(a, b) for a in first[:40] for b in second]
-    return pairs + [(a, b, c) for a in first[40:] for b in second[:16] for c in third[:16]]
+    for prompt in prompts:
+        ids, _ = generate(model, prompt, max_tokens=24, until=(), known_ids=len(make_tokenizer()))
+        place, length = rng.randrange(1, 16), rng.choice((2, 3))
+        found = tuple(ids[place : place + length])
+        if len(set(found)) == length:
+            yield found
 
 
 def run(engine, prompts, plan):
@@ -88,8 +104,8 @@ def test_greedy_ids_are_those_of_the_plain_loop(model, num_ignore):
 @pytest.mark.parametrize("strings", [("Wait",), ("",), ("Wait", "")])
 def test_delimiters_of_several_ids_are_taken_out_of_the_cache_again(model, strings):
     engine = TransformersEngine(model, make_tokenizer(), max_rows=11)
-    plan = plan_with_ends(pairs_and_triples(), num_ignore=4, ignore_strings=strings)
     prompts = random_prompts(32)
+    plan = plan_with_ends(sequences_that_come(model, prompts), num_ignore=4, ignore_strings=strings)
     expected = [plain_loop(model, prompt, rules_of(plan)) for prompt in prompts]
     samples = run(engine, prompts, plan)
     assert [list(sample.ids) for sample in samples] == expected
@@ -103,3 +119,131 @@ def test_delimiters_of_several_ids_are_taken_out_of_the_cache_again(model, strin
             last_prompt_id=request[-1],
         )
         assert (tuple(again.ids), tuple(again.events)) == (sample.ids, sample.events)
+
+
+def test_a_row_gives_the_same_ids_alone_and_among_others(model):
+    plan = plan_with_ends(single_ids(), num_ignore=2)
+    prompts = random_prompts(12)
+    together = run(TransformersEngine(model, make_tokenizer(), max_rows=12), prompts, plan)
+    for max_rows, max_prefill_tokens in ((1, 1), (5, 64), (12, 1)):
+        engine = TransformersEngine(model, make_tokenizer(), max_rows=max_rows, max_prefill_tokens=max_prefill_tokens)
+        assert [sample.ids for sample in run(engine, prompts, plan)] == [sample.ids for sample in together]
+
+
+def test_nothing_is_computed_twice(model):
+    """Every prompt id and every id that stayed goes through the model once: also under Waits."""
+    computed = []
+    hook = model.register_forward_pre_hook(
+        lambda _module, _args, kwargs: computed.append(
+            int(kwargs["attention_mask"][:, -kwargs["input_ids"].shape[1] :].sum())
+        ),
+        with_kwargs=True,
+    )
+    plan = plan_with_ends(single_ids(), num_ignore=8)
+    prompt = random_prompts(1, seed=3)[0]
+    try:
+        (sample,) = run(TransformersEngine(model, make_tokenizer()), [prompt], plan)
+    finally:
+        hook.remove()
+    assert sum(event.kind == "suppressed_end" for event in sample.events) > 2
+    # the last id drawn is a stop, or ends the answer: it is never fed
+    is_cut_off = sample.finish_reason != "stop"
+    assert sum(computed) == len(prompt) + len(sample.ids) - is_cut_off
+
+
+def test_requests_are_read_only_as_rows_become_free(model):
+    plan = plan_with_ends(single_ids())
+    read = []
+
+    def requests():
+        for place, prompt in enumerate(random_prompts(200)):
+            read.append(place)
+            yield Request(str(place), prompt, plan)
+
+    engine = TransformersEngine(model, make_tokenizer(), max_rows=8)
+    samples = engine.generate(requests())
+    next(samples)
+    assert len(read) <= 16
+    assert len(list(samples)) == 199
+
+
+def test_the_last_position_of_the_context_can_be_used_while_others_finished(model):
+    # rows that are finished wait in the batch; they must not walk out of the model's positions
+    plan = plan_with_ends([], max_thinking_tokens=0, max_answer_tokens=None)
+    plan = replace(plan, delimiters=replace(plan.delimiters, stops=((0,),)))
+    prompts = [(5,) * (length - 40) for length in (1024, 1020, 1000)]
+    prompts += [(7, 9)] * 2
+    samples = run(TransformersEngine(model, make_tokenizer(), max_rows=8), prompts, plan)
+    for prompt, sample in zip(prompts, samples, strict=True):
+        assert sample.finish_reason == "stop" or len(prompt) + len(sample.ids) == 1024
+
+
+def test_bfloat16_runs_and_says_so(model):
+    import torch
+
+    low = random_model().to(torch.bfloat16)
+    engine = TransformersEngine(low, make_tokenizer(), max_rows=8)
+    plan = plan_with_ends(single_ids(), num_ignore=2)
+    samples = run(engine, random_prompts(16), plan)
+    assert all(sample.error is None for sample in samples)
+    assert engine.fingerprint()["dtype"] == "bfloat16"
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_a_saved_model_is_loaded_and_gives_the_same_ids(model, tmp_path, attention):
+    model.save_pretrained(tmp_path)
+    make_tokenizer().save_pretrained(tmp_path)
+    engine = TransformersEngine.load(tmp_path, max_rows=16, attention=attention)
+    assert engine.fingerprint()["attention"] == attention
+    plan = plan_with_ends(single_ids(), num_ignore=2)
+    prompts = random_prompts(16)
+    here = run(TransformersEngine(model, make_tokenizer()), prompts, plan)
+    assert [sample.ids for sample in run(engine, prompts, plan)] == [sample.ids for sample in here]
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        ({"dtype": "float16"}, "dtype='float16'; float32 or bfloat16 is allowed"),
+        ({"device": "tpu?"}, "device='tpu\\?' is unknown"),
+        ({"attention": "flash"}, "attention='flash'; sdpa or eager is allowed"),
+        ({}, "model '.*' cannot be loaded: "),
+    ],
+)
+def test_a_model_that_cannot_be_loaded_says_why_in_one_line(tmp_path, values, error):
+    with pytest.raises(ConfigError, match=error) as caught:
+        TransformersEngine.load(tmp_path / "nothing", **values)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        ({"max_rows": 0}, "max_rows=0; 1 or more is allowed"),
+        ({"max_prefill_tokens": 0}, "max_prefill_tokens=0"),
+        ({"context_tokens": 5_000}, "context_tokens=5000; 1 to 1024, the model's own, is allowed"),
+    ],
+)
+def test_a_limit_that_cannot_be_used_is_named(model, values, error):
+    with pytest.raises(ConfigError, match=error):
+        TransformersEngine(model, make_tokenizer(), **values)
+
+
+def test_a_model_with_a_sliding_window_is_refused():
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    config = Qwen2Config(
+        vocab_size=330,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        use_sliding_window=True,
+        sliding_window=8,
+        max_window_layers=1,
+    )
+    with pytest.raises(
+        ConfigError, match="layers of kind sliding_attention; engine transformers takes full attention"
+    ):
+        TransformersEngine(Qwen2ForCausalLM(config), make_tokenizer())
