@@ -8,11 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import atlas, browse, cases, jobs, metrics, pools, preview, vectors
+from benchmarks import atlas, browse, cases, engines, jobs, metrics, pools, preview, vectors
 from benchmarks.measure import manage
 
 S1_ROWS = 59_029
-PARTS = ("pool", "jobs", "vectors", "browse", "preview", "atlas", "metrics")
+PARTS = ("pool", "jobs", "vectors", "browse", "preview", "atlas", "metrics", "engines")
 
 
 def main() -> None:
@@ -28,6 +28,11 @@ def main() -> None:
     parser.add_argument(
         "--browse-rows", type=int, default=1_000_000, help="also browse a pool of so many rows with short traces"
     )
+    parser.add_argument("--engine-model", choices=engines.SIZES, default="tiny", help="random weights of this shape")
+    parser.add_argument("--engine-device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--engine-prompts", type=int, default=64, help="prompts of the engine (default: 64)")
+    parser.add_argument("--engine-tokens", type=int, default=192, help="thinking tokens a prompt at most")
+    parser.add_argument("--engine-baseline", type=int, default=64, help="prompts of the loop it is compared with")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="s1web-benchmark-") as name:
         print(json.dumps(measure(options, Path(name)), indent=2))
@@ -50,6 +55,14 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         figures["atlas"] = atlas.measure(folder / "atlas", options.rows)
     if options.only in (None, "metrics"):
         figures["metrics"] = metrics.measure()
+    if options.only in (None, "engines"):
+        figures["engines"] = engines.measure(
+            size=options.engine_model,
+            device=options.engine_device,
+            num_prompts=options.engine_prompts,
+            thinking_tokens=options.engine_tokens,
+            baseline=min(options.engine_baseline, options.engine_prompts),
+        )
     return figures
 
 
