@@ -79,7 +79,6 @@ class Rows:
         self._model = model
         self._device = model.device
         self._max_prefill_tokens = max_prefill_tokens
-        self._last_position: int = model.config.get_text_config().max_position_embeddings - 1
         self._cache: Any = None
         self._seen = torch.zeros((0, 0), dtype=torch.bool, device=self._device)  # (count, columns)
         self._starts: list[int] = []  # first column of each row
@@ -136,10 +135,10 @@ class Rows:
         logits = self._forward(
             self._tensor([[id_ or 0] for id_ in ids]),
             self._seen[:, : self.width],
-            # a finished row stays where it is: behind the model's last position there may be none
-            self._tensor([[min(position, self._last_position)] for position in self._positions]),
+            self._tensor([[position] for position in self._positions]),
             self._cache,
         )
+        # a finished row stays where it is: behind the model's last position there may be no further one
         self._positions = [position + (id_ is not None) for id_, position in zip(ids, self._positions, strict=True)]
         return logits
 

@@ -11,7 +11,7 @@ from inference.engines.transformers import TransformersEngine
 from inference.forcing_events import sampled_ids
 from inference.forcing_plan import BudgetForcing, make_plan
 from tests.inference.engines.contract import CONTEXT, EngineContract
-from tests.inference.models import make_tokenizer, random_model, transition_model
+from tests.inference.models import make_tokenizer, num_model_ids, random_model, transition_model
 from tests.inference.plain_loop import Rules, generate, plain_loop
 
 MAX_ANSWER = 5
@@ -167,15 +167,18 @@ def test_requests_are_read_only_as_rows_become_free(model):
     assert len(list(samples)) == 199
 
 
-def test_the_last_position_of_the_context_can_be_used_while_others_finished(model):
-    # rows that are finished wait in the batch; they must not walk out of the model's positions
-    plan = plan_with_ends([], max_thinking_tokens=0, max_answer_tokens=None)
-    plan = replace(plan, delimiters=replace(plan.delimiters, stops=((0,),)))
-    prompts = [(5,) * (length - 40) for length in (1024, 1020, 1000)]
-    prompts += [(7, 9)] * 2
-    samples = run(TransformersEngine(model, make_tokenizer(), max_rows=8), prompts, plan)
-    for prompt, sample in zip(prompts, samples, strict=True):
-        assert sample.finish_reason == "stop" or len(prompt) + len(sample.ids) == 1024
+def test_a_finished_row_waits_without_walking_out_of_the_models_positions():
+    # GPT-2 has a table of positions, and nothing behind its end
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(vocab_size=num_model_ids(), n_positions=128, n_embd=16, n_layer=1, n_head=2)
+    engine = TransformersEngine(GPT2LMHeadModel(config).eval(), make_tokenizer(), max_rows=32)
+    plan = plan_with_ends([(3,)], starts_thinking=False, max_answer_tokens=60)
+    plan = replace(plan, delimiters=replace(plan.delimiters, stops=((0, 1, 2),)))
+    # the first ends at the context's end, the others go on: one row of 20 stays in the batch
+    samples = run(engine, [(5,) * 120] + [(7, 9)] * 19, plan)
+    assert [len(sample.ids) for sample in samples] == [8] + [60] * 19
+    assert [sample.finish_reason for sample in samples] == ["context_length"] + ["answer_length"] * 19
 
 
 def test_bfloat16_runs_and_says_so(model):
