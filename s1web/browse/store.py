@@ -40,6 +40,7 @@ class Store:
         self._at_once_seconds = at_once_seconds
         self._columns: Columns | None = None
         self._building = threading.Lock()
+        self._taking = threading.Lock()
         self._refreshing = threading.Lock()
         self._rest_until = 0.0
 
@@ -52,7 +53,8 @@ class Store:
         version = pool_version()
         known = self._columns
         if known is None or known.version != version:
-            known = self._take(files.load(version, _folder())) or known
+            loaded = files.load(version, _folder())
+            known = known if loaded is None else self._take(loaded)
         if known is not None and known.version == version:
             return Looked(known, is_refreshing=False)
         if known is None or is_fresh or known.build_seconds <= self._at_once_seconds:
@@ -60,10 +62,13 @@ class Store:
         self._refresh()
         return Looked(known, is_refreshing=True)
 
-    def _take(self, columns: Columns | None) -> Columns | None:
-        if columns is not None:
-            self._columns = columns
-        return columns
+    def _take(self, columns: Columns) -> Columns:
+        """Keep columns, unless another thread took some of that version: what is computed from them is shared."""
+        with self._taking:
+            known = self._columns
+            if known is None or known.version != columns.version:
+                self._columns = known = columns
+            return known
 
     def _build(self, wanted: str) -> Columns:
         """Read the pool; whoever waited for another thread's reading takes that, if it is new enough for him."""
@@ -71,8 +76,7 @@ class Store:
             known = self._columns
             if known is not None and known.version == wanted:
                 return known
-            built = build_columns()
-            self._columns = built
+            built = self._take(build_columns())
             try:
                 files.save(built, _folder())
             except OSError as error:
