@@ -45,8 +45,8 @@ class JobForm(forms.Form):
         super().__init__(data, initial=initial, label_suffix="")
 
     def to_params(self) -> Params:
-        """The parameters of the job; only of a valid form."""
-        raise NotImplementedError
+        """The parameters of the job, where its fields are no others; only of a valid form."""
+        return dict(self.cleaned_data)
 
     def followers(self) -> Sequence[Follower]:
         """Jobs that are to start once this one is done."""

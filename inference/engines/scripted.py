@@ -1,5 +1,6 @@
 """Engines without a model: ids of given traces, or drawn from logits that a function gives; for tests and pages."""
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -16,7 +17,27 @@ Logits = Callable[[Sequence[int]], np.ndarray]
 _ANY_ID = 2**31
 
 
-class ScriptedEngine:
+class _OneByOne(ABC):
+    """An engine that serves requests one after the other; one that it cannot serve keeps none of the others."""
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Sample]:
+        """The requests' samples, one after the other."""
+        for request in requests:
+            try:
+                yield self._one(request)
+            except ConfigError as error:
+                yield failed_sample(request, error)
+
+    @abstractmethod
+    def _one(self, request: Request) -> Sample:
+        """The sample of a request.
+
+        Raises:
+            ConfigError: it cannot be served.
+        """
+
+
+class ScriptedEngine(_OneByOne):
     """Draws from a function of the ids so far, as a model does."""
 
     def __init__(self, logits: Logits, *, num_ids: int, context_tokens: int = 4096) -> None:
@@ -27,14 +48,6 @@ class ScriptedEngine:
         self.context_tokens = context_tokens
         self._logits = logits
         self._num_ids = num_ids
-
-    def generate(self, requests: Iterable[Request]) -> Iterator[Sample]:
-        """The requests' samples, one after the other."""
-        for request in requests:
-            try:
-                yield self._one(request)
-            except ConfigError as error:
-                yield failed_sample(request, error)
 
     def fingerprint(self) -> dict[str, Any]:
         return {"engine": "scripted", "kind": "logits", "context_tokens": self.context_tokens}
@@ -61,7 +74,7 @@ class ScriptedEngine:
         return finished_sample(request, machine, sampled_tokens=sampled)
 
 
-class TraceEngine:
+class TraceEngine(_OneByOne):
     """Draws the ids of a given trace per request, whatever came before them.
 
     An id that may not come now is passed over, as a model's second choice would follow; behind its last id a trace
@@ -75,14 +88,6 @@ class TraceEngine:
         """
         self.context_tokens = context_tokens
         self._traces = traces
-
-    def generate(self, requests: Iterable[Request]) -> Iterator[Sample]:
-        """The requests' samples, one after the other."""
-        for request in requests:
-            try:
-                yield self._one(request)
-            except ConfigError as error:
-                yield failed_sample(request, error)
 
     def fingerprint(self) -> dict[str, Any]:
         return {"engine": "scripted", "kind": "traces", "context_tokens": self.context_tokens}

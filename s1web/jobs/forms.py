@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from django import forms
 
-from s1web.forms import JobForm, Params
+from s1web.forms import JobForm
 from s1web.jobs.models import Job
 from s1web.jobs.trial import MAX_SECONDS
 from s1web.plans import RESOURCES
@@ -40,9 +40,6 @@ class TrialCpuForm(JobForm):
     summary = "Counts seconds: shows that a worker takes jobs of the queue cpu."
 
     seconds = forms.IntegerField(label="Seconds", min_value=1, max_value=MAX_SECONDS, initial=10)
-
-    def to_params(self) -> Params:
-        return {"seconds": self.cleaned_data["seconds"]}
 
 
 class TrialGpuForm(TrialCpuForm):

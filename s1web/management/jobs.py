@@ -1,6 +1,7 @@
 """Commands that do their work in place, or leave it to a worker with --enqueue: by the same function either way."""
 
 import time
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 from django.core.management.base import CommandParser
@@ -24,7 +25,7 @@ class Request(NamedTuple):
     params: dict[str, Any]
 
 
-class JobCommand(Command):
+class JobCommand(Command, ABC):
     """Base of commands whose work may be a job: `request` says which, `show` prints its result."""
 
     progress_label = "working"
@@ -44,9 +45,9 @@ class JobCommand(Command):
             help=f"with --enqueue: pause it once it has spent so much; repeatable; of {', '.join(RESOURCES)}",
         )
 
+    @abstractmethod
     def request(self, options: dict[str, Any]) -> Request:
         """The kind of job and its parameters, JSON, complete: paths are absolute, files that may change are read."""
-        raise NotImplementedError
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["plan"] and options["enqueue"]:

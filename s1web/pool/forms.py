@@ -229,9 +229,6 @@ class ContaminationForm(JobForm):
 
     limit = LimitField("questions")
 
-    def to_params(self) -> Params:
-        return {"limit": self.cleaned_data["limit"]}
-
 
 class SearchForm(JobForm):
     summary = "The text index that keyword search reads: questions, solutions and traces."
@@ -239,6 +236,3 @@ class SearchForm(JobForm):
     advanced: ClassVar = ("limit",)
 
     limit = LimitField("questions")
-
-    def to_params(self) -> Params:
-        return {"limit": self.cleaned_data["limit"]}

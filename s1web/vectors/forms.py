@@ -60,9 +60,6 @@ class ClustersForm(JobForm):
     k = forms.IntegerField(label="Clusters", min_value=1, max_value=MAX_CLUSTERS, initial=NUM_CLUSTERS)
     seed = SeedField()
 
-    def to_params(self) -> Params:
-        return {"k": self.cleaned_data["k"], "seed": self.cleaned_data["seed"]}
-
 
 class MapForm(JobForm):
     summary = "A place in the plane for each question, like ones near each other."
@@ -70,9 +67,6 @@ class MapForm(JobForm):
     advanced: ClassVar = ("seed",)
 
     seed = SeedField()
-
-    def to_params(self) -> Params:
-        return {"seed": self.cleaned_data["seed"]}
 
 
 class NeighboursForm(JobForm):
@@ -88,9 +82,6 @@ class NeighboursForm(JobForm):
         help_text="1 is the same text; below 0.9 pairs are alike in subject alone.",
     )
 
-    def to_params(self) -> Params:
-        return {"min_cosine": self.cleaned_data["min_cosine"]}
-
 
 class DomainsForm(JobForm):
     summary = "A domain of each question by its nearest description: a rough method that needs no judge."
@@ -105,6 +96,3 @@ class DomainsForm(JobForm):
         ],
         initial=KEEP,
     )
-
-    def to_params(self) -> Params:
-        return {"fill": self.cleaned_data["fill"]}

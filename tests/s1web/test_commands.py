@@ -8,18 +8,21 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import ManagementUtility, load_command_class
+from django.core.management import load_command_class
 
 from curation.demo.pool import DemoPool
 from curation.hashing import question_hash
 from tests.processes import ROOT, Project
+from tests.s1web.command_line import Ended, command
 from tests.s1web.pools import load_problems, load_rows, write_lines
 from tests.twin import slow_recipe as twin
+
+# a fixture
+__all__ = ["command"]
 
 COMMANDS = (
     "load_pool",
@@ -38,39 +41,6 @@ COMMANDS = (
 )
 LOADED = {"read", "new", "updated", "unchanged", "rejected", "rejected_file", "seconds"}
 ANNOTATED = {"done", "skipped", "failed", "requests", "tokens", "seconds"}
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def line(self) -> str:
-        """The one line on standard error."""
-        assert self.err.endswith("\n"), self.err
-        assert self.err.count("\n") == 1, self.err
-        return self.err.removesuffix("\n")
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], db: None) -> Callable[..., Ended]:
-    """Runs `manage.py ARGUMENTS` in this process, on the test's database."""
-
-    def run(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["manage.py", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            ManagementUtility(sys.argv).execute()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return Ended(code, *capsys.readouterr())
-
-    return run
 
 
 # --- one JSON object -------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from s1web.pool.search.words import FIELDS, fold
 
 # how much of a text is looked at: a hit further down is found but not shown
 MAX_CHARACTERS = 200_000
-_AROUND = 30
+# words before the hit are few, so that it is seen in a narrow column; those behind it fill the line
+_BEFORE, _AROUND = 16, 30
 _LENGTH = 220
 
 
@@ -73,7 +74,7 @@ def _snippet(field: str, text: str, patterns: Sequence[re.Pattern[str]]) -> Snip
         first = _first(fold(text), patterns)
     if first is None:
         return None
-    start = _word_start(text, max(first.start() - _AROUND, 0), first.start())
+    start = _word_start(text, max(first.start() - _BEFORE, 0), first.start())
     stop = min(max(start + _LENGTH, min(first.end(), start + 2 * _LENGTH)), len(text))
     parts: list[tuple[str, bool]] = []
     last = start

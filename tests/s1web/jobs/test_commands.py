@@ -1,14 +1,8 @@
 """The commands jobs, job and workers: for a person, as JSON, and one line where something is not allowed."""
 
-import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from django.core.management import ManagementUtility
 from django.utils import timezone
 
 from s1web.jobs import transitions
@@ -16,46 +10,11 @@ from s1web.jobs.logs import log_path
 from s1web.jobs.models import Job
 from tests.factories import make_job, make_presence
 from tests.processes import Project
+from tests.s1web.command_line import command
 from tests.workers.running import running_worker
 
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        assert (self.code, self.err, self.out.count("\n")) == (0, "", 1)
-        printed: dict[str, Any] = json.loads(self.out)
-        return printed
-
-    @property
-    def line(self) -> str:
-        """The one line of an error."""
-        assert (self.code, self.out, self.err.count("\n")) == (1, "", 1)
-        return self.err.removesuffix("\n")
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], db: None) -> Callable[..., Ended]:
-    """Runs `manage.py ARGUMENTS` in this process, on the test's database."""
-
-    def run(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["manage.py", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            ManagementUtility(sys.argv).execute()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return Ended(code, *capsys.readouterr())
-
-    return run
-
+# a fixture
+__all__ = ["command"]
 
 # --- jobs ---
 
@@ -131,7 +90,7 @@ def test_jobs_of_an_empty_queue_says_how_jobs_come_to_be(command):
     ],
 )
 def test_jobs_refuses_what_it_cannot_list(command, arguments, said):
-    assert said in command("jobs", *arguments).line
+    assert said in command("jobs", *arguments).refusal
 
 
 # --- job ---
@@ -150,7 +109,7 @@ CHANGES = [
 def test_job_changes_a_job_and_says_where_it_stands_and_twice_is_one_line(command, option, before, after):
     job = make_job(before, ended_at=timezone.now() if before in ("failed", "cancelled") else None)
     assert command("job", job.pk, option, "--json").json["state"] == after
-    assert f"job {job.pk} is {after}; only one that is " in command("job", job.pk, option).line
+    assert f"job {job.pk} is {after}; only one that is " in command("job", job.pk, option).refusal
 
 
 def test_job_asks_a_running_job_and_says_so(command):
@@ -167,7 +126,7 @@ def test_job_moves_a_job(command):
     assert command("job", third.pk, "--move-up", "--json").json["position"] == 2
     assert command("job", second.pk, "--to-front", "--json").json["position"] == 1
     running = make_job("running")
-    assert "only one that is queued can be moved" in command("job", running.pk, "--move-up").line
+    assert "only one that is queued can be moved" in command("job", running.pk, "--move-up").refusal
 
 
 def test_job_takes_caps_where_it_lets_the_job_run(command):
@@ -219,7 +178,7 @@ def test_job_shows_everything_of_a_job(command):
 
 def test_job_prints_its_log_whole_and_nothing_else(command):
     job = make_job()
-    assert f"job {job.pk} has no log at {log_path(job.pk)}" in command("job", job.pk, "--log").line
+    assert f"job {job.pk} has no log at {log_path(job.pk)}" in command("job", job.pk, "--log").refusal
     log_path(job.pk).parent.mkdir(parents=True)
     text = "start 1\n" + "x" * 50_000 + "\n[bold]end[/bold]\n"
     log_path(job.pk).write_text(text, encoding="utf-8")
@@ -241,7 +200,7 @@ def test_job_prints_its_log_whole_and_nothing_else(command):
 )
 def test_job_refuses_in_one_line(command, arguments, said):
     make_job(pk=1)
-    assert said in command("job", *arguments).line
+    assert said in command("job", *arguments).refusal
 
 
 def test_job_waits_until_the_job_rests_and_says_how_it_ended(command):
@@ -249,7 +208,7 @@ def test_job_waits_until_the_job_rests_and_says_how_it_ended(command):
     done = make_job("done", ended_at=timezone.now(), result={"rows": 7})
     assert command("job", done.pk, "--wait", "--json").json["result"] == {"rows": 7}
     failed = make_job("failed", ended_at=timezone.now(), error="the disk is full")
-    assert command("job", failed.pk, "--wait").line == f"job {failed.pk} is failed: the disk is full"
+    assert command("job", failed.pk, "--wait").refusal == f"job {failed.pk} is failed: the disk is full"
     queued = make_job()
     assert command("job", queued.pk, "--cancel", "--wait", "--json").json["state"] == "cancelled"
     paused = make_job()
