@@ -48,7 +48,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     if options.only in (None, "vectors"):
         figures["vectors"] = vectors.measure(folder / "vectors", vectors=options.vectors)
     if options.only in (None, "browse"):
-        figures["browse"] = browse.measure(folder / "browse", options.rows, options.browse_rows)
+        figures["browse"] = browse.measure(folder / "browse", options.rows, options.browse_rows, pool=options.pool)
     if options.only in (None, "preview"):
         figures["preview"] = preview.measure(folder / "preview", options.rows)
     if options.only in (None, "atlas"):

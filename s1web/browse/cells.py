@@ -8,8 +8,8 @@ from django.utils.safestring import SafeString
 
 from curation.domains import domain_title
 from s1web.browse.columns import Columns
+from s1web.browse.counting import Counts
 from s1web.browse.filters import Listing
-from s1web.browse.matching import Counts
 from s1web.browse.queries import Page
 from s1web.browse.showing import facets, heads, histogram, short_source
 

@@ -9,8 +9,9 @@ from django.db.models.functions import Substr
 
 from curation.errors import NotFoundError
 from s1web.browse.columns import CLEAN, IS_SELECTED, NGRAM, OVERRULED, QUALITY_RULES, REVIEWS, SHORT, Columns
+from s1web.browse.counting import Counts, Hidden, count, hidden
 from s1web.browse.filters import Filter, Listing
-from s1web.browse.matching import Counts, Hidden, count, hidden, match
+from s1web.browse.matching import match
 from s1web.browse.ordering import Ordered, order
 from s1web.browse.store import Looked, looked
 from s1web.pool.models import Question
@@ -94,8 +95,8 @@ class Neighbours:
 def read_page(listing: Listing, num_rows: int = PAGE_ROWS, look: Looked | None = None) -> Page:
     """The page of a listing that its key asks for, the first without one.
 
-    Four queries at most, whatever the size and place: the pool's version, the search, the texts' beginnings, and the
-    texts that were searched; two more for each selection that a filter names for the first time.
+    Five queries at most, whatever the size and place: the pool's version, the search and how to share it, the texts'
+    beginnings, and the texts that were searched; two more for each selection that a filter names for the first time.
 
     Args:
         look: at the columns, where there was one for this request already.

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from s1web.browse.counting import Bar, Counts, FacetCount
 from s1web.browse.filters import NONE, SHOWN, SORTS, Filter, Listing, default_sort
-from s1web.browse.matching import Bar, Counts, FacetCount
 
 TITLES = {
     "source": "Source",

@@ -6,8 +6,8 @@ import numpy as np
 
 from curation.records import CORRECT, UNGRADED, WRONG
 from s1web.browse.columns import Columns
+from s1web.browse.counting import FacetCounts
 from s1web.browse.filters import NONE, Filter, Listing
-from s1web.browse.matching import FacetCounts
 from s1web.browse.queries import read_counts
 from s1web.browse.showing import TITLES, BarView, histogram, short_source
 from s1web.browse.store import looked

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from django.db import connection, transaction
@@ -33,9 +33,9 @@ class _Backend(Protocol):
 
     def merge(self) -> bool: ...
 
-    def find(self, terms: Sequence[Term]) -> tuple[str, list[Any]]: ...
+    def find_any(self, terms: Sequence[Term]) -> str: ...
 
-    def find_all(self, wanted: Sequence[Term], unwanted: Sequence[Term]) -> tuple[str, list[Any]]: ...
+    def find_all(self, wanted: Sequence[Term], unwanted: Sequence[Term]) -> str: ...
 
 
 @dataclass
@@ -128,16 +128,9 @@ def find(terms: Iterable[Term]) -> tuple[np.ndarray, bool]:
     terms = list(terms)
     wanted = [term for term in terms if not term.is_excluded]
     unwanted = [term for term in terms if term.is_excluded]
-    if wanted:
-        sql, parameters = _backend().find_all(wanted, unwanted)
-    else:
-        sql, parameters = _backend().find(unwanted)
     # one text of all keys: a row each would cost ten times as much for a word that half of the pool has
-    joined = "group_concat(question_id)" if connection.vendor == "sqlite" else "string_agg(question_id::text, ',')"
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {joined} FROM ({sql}) found", parameters)  # noqa: S608
-        text = cursor.fetchone()[0]
-    pks = np.fromstring(text or "", dtype=np.int64, sep=",")
+    text = _backend().find_all(wanted, unwanted) if wanted else _backend().find_any(unwanted)
+    pks = np.fromstring(text, dtype=np.int64, sep=",")
     # as they come out of an index they are in order, nearly always
     is_ascending = bool((pks[1:] >= pks[:-1]).all())
     return pks if is_ascending else np.sort(pks), bool(wanted)

@@ -52,18 +52,24 @@ def merge() -> bool:
     return False
 
 
-def find(terms: Sequence[Term]) -> tuple[str, list[Any]]:
-    """SQL that gives the questions that have one of these terms at least, as `question_id`, each once."""
-    return _joined(" UNION ", [_select(term) for term in terms])
+def find_any(terms: Sequence[Term]) -> str:
+    """Keys of the questions that have one of these terms at least, each once, with commas between."""
+    return _keys(*_joined(" UNION ", [_select(term) for term in terms]))
 
 
-def find_all(wanted: Sequence[Term], unwanted: Sequence[Term]) -> tuple[str, list[Any]]:
-    """SQL that gives the questions that have every wanted term and no unwanted one, as `question_id`, each once."""
+def find_all(wanted: Sequence[Term], unwanted: Sequence[Term]) -> str:
+    """Keys of the questions that have every wanted term and no unwanted one, each once, with commas between."""
     sql, parameters = _joined(" INTERSECT ", [_select(term) for term in wanted])
     for term in unwanted:
         other, more = _select(term)
         sql, parameters = f"({sql}) EXCEPT {other}", [*parameters, *more]
-    return sql, parameters
+    return _keys(sql, parameters)
+
+
+def _keys(sql: str, parameters: list[Any]) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT string_agg(question_id::text, ',') FROM ({sql}) found", parameters)  # noqa: S608
+        return cursor.fetchone()[0] or ""
 
 
 def _select(term: Term) -> tuple[str, list[Any]]:

@@ -274,7 +274,7 @@ def test_the_number_of_queries_is_the_same_for_few_and_many_rows(db: None, tmp_p
 def test_of_very_many_labels_the_most_frequent_and_the_chosen_are_counted(
     db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("s1web.browse.matching.MOST_VALUES", 5)
+    monkeypatch.setattr("s1web.browse.counting.MOST_VALUES", 5)
     rows = [{"question": f"Q{n}?", "source_type": f"s{n % 30:02d}" if n < 60 else "s07"} for n in range(80)]
     load_rows(tmp_path, rows)
     (facet,) = [facet for facet in read_counts(Filter(source=("s29",))).facets if facet.name == "source"]

@@ -7,8 +7,8 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from s1web.browse.counting import FacetCounts
 from s1web.browse.filters import Filter
-from s1web.browse.matching import FacetCounts
 from s1web.browse.queries import neighbours, read_counts, read_page
 from s1web.pool.models import Question
 from s1web.pool.version import bump

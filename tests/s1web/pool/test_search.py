@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.errors import ConfigError
 from s1web.jobs.kinds import find_kind
 from s1web.pool.models import ImportFile, Question, SearchedQuestion, Trace
-from s1web.pool.search import index, postgresql
+from s1web.pool.search import index, postgresql, sqlite
 from s1web.pool.search.index import count_missing, find, index_texts
 from s1web.pool.search.query import Term, parse_query
 from s1web.pool.search.snippets import snippets
@@ -106,6 +106,37 @@ def test_random_searches_equal_a_plain_look_at_the_texts(either_project: Project
         assert found == expected(parse_query(query)), query
         num_found += 0 < len(found) < 60
     assert num_found > 50
+
+
+def test_several_readers_find_the_same_each_question_once_and_in_order(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(5)
+    load_texts(tmp_path, rng, 61)
+    index_texts()
+    parts: list[tuple[int, int]] = []
+
+    def read(path: str | Path, match: str, first: int, end: int) -> str | None:
+        parts.append((first, end))
+        return read_one(path, match, first, end)
+
+    read_one = sqlite._read
+    monkeypatch.setattr(sqlite, "_read", read)
+    monkeypatch.setattr(sqlite, "_SHARED_FROM", 10)
+    monkeypatch.setattr(sqlite.os, "cpu_count", lambda: 3)
+    for number in range(1, 60):
+        query = random_query(rng)
+        assert hits(query) == expected(parse_query(query)), query
+        assert len(parts) == 3 * number
+    first, last = min(parts)[0], max(parts)[1]
+    assert set(range(first, last)) >= set(Question.objects.values_list("pk", flat=True))
+    # what a transaction has written is seen by itself alone
+    with transaction.atomic():
+        load_rows(tmp_path, [{"question": "A word nobody else wrote: zyzzyva"}], "more")
+        index_texts()
+        assert len(hits("zyzzyva")) == 1
+        transaction.set_rollback(True)
+    assert hits("zyzzyva") == set()
 
 
 @pytest.mark.parametrize(
