@@ -154,7 +154,7 @@ def encode_exactly(text: str, tokenizer: Tokenizer, what: str) -> Ids:
         ConfigError: the tokenizer cannot write this text, or writes another.
     """
     ids = tokenizer.encode(text, add_special_tokens=False) if text else []
-    back = _decode(tokenizer, ids)
+    back = decode(tokenizer, ids)
     if back != text:
         raise ConfigError(
             f"{what} {text!r:.60} is not in the tokenizer: its ids {ids[:8]} decode to {back!r:.60}; "
@@ -237,7 +237,7 @@ def _beside_others(text: str, tokenizer: Tokenizer) -> Iterable[Ids]:
             ids = tokenizer.encode(before + text + after, add_special_tokens=False)
             spans = ((start, end) for start in range(len(ids)) for end in range(start + 1, len(ids) + 1))
             for start, end in sorted(spans, key=lambda span: span[1] - span[0]):
-                if _decode(tokenizer, ids[start:end]).strip() == text.strip():
+                if decode(tokenizer, ids[start:end]).strip() == text.strip():
                     yield tuple(ids[start:end])
                     break
 
@@ -246,14 +246,15 @@ def _line_ends(tokenizer: Tokenizer) -> frozenset[int]:
     # byte-level vocabularies write a newline as Ċ, sentencepiece as itself or as a byte; decoding each id of a large
     # vocabulary would take seconds
     likely = (id_ for token, id_ in tokenizer.get_vocab().items() if token.endswith(("Ċ", "\n", "<0x0A>")))
-    return frozenset(id_ for id_ in likely if _decode(tokenizer, [id_]).endswith("\n"))
+    return frozenset(id_ for id_ in likely if decode(tokenizer, [id_]).endswith("\n"))
 
 
 def _unique(sequences: Iterable[Ids]) -> tuple[Ids, ...]:
     return tuple(dict.fromkeys(sequences))
 
 
-def _decode(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+def decode(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+    """The ids' text, special tokens too."""
     text = tokenizer.decode(list(ids), skip_special_tokens=False)
     assert isinstance(text, str)
     return text

@@ -62,15 +62,60 @@ class Engine(Protocol):
     def context_tokens(self) -> int:
         """How many ids a prompt and its generation may have together."""
 
-    def generate(self, requests: Iterable[Request]) -> Iterator[Sample]:
+    def generate(self, requests: Iterable[Request | None]) -> Iterator[Sample]:
         """A sample for each request, as they finish and in any order.
 
-        Requests are read as rows become free, so they may come from a generator. A request that cannot be served (a
-        prompt longer than the context) gives a sample with `error`; the others go on.
+        Requests are read as rows become free, so they may come from a generator, and what it gives may hang on the
+        samples given so far. None says that no request is ready now: the engine asks again once it has given a
+        further sample, one with an error too, and it is over only where the requests are. They are read by whoever
+        reads the samples, never while a sample is looked at. A request that cannot be served (a prompt longer than
+        the context) gives a sample with `error`; the others go on.
+
+        Raises:
+            ValueError: None came while nothing runs, so that no sample could ever change that.
         """
 
     def fingerprint(self) -> dict[str, Any]:
         """What a run records of the engine: its name, versions, dtype, device, batch limits."""
+
+
+class Intake:
+    """Reads the requests of `Engine.generate`, and tells a pause from their end.
+
+    Attributes:
+        is_over: there is no further request.
+        is_paused: none was ready when it was last asked.
+    """
+
+    def __init__(self, requests: Iterable[Request | None]) -> None:
+        self._requests = iter(requests)
+        self.is_over = False
+        self.is_paused = False
+
+    def take(self) -> Request | None:
+        """The next request; None at a pause and at the end."""
+        self.is_paused = False
+        if self.is_over:
+            return None
+        try:
+            request = next(self._requests)
+        except StopIteration:
+            self.is_over = True
+            return None
+        self.is_paused = request is None
+        return request
+
+    def check_progress(self) -> None:
+        """Called where nothing runs and every sample was given.
+
+        Raises:
+            ValueError: the requests are not over, so they would wait for ever.
+        """
+        if not self.is_over:
+            raise ValueError(
+                "no request is ready, nothing runs, and the requests are not over; give None only while samples of "
+                "earlier requests are still to come"
+            )
 
 
 def start(request: Request, *, context_tokens: int, num_ids: int) -> BudgetForcingMachine:

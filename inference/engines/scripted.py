@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from curation.errors import ConfigError
-from inference.engines.protocol import Request, Sample, failed_sample, finished_sample, start
+from inference.engines.protocol import Intake, Request, Sample, failed_sample, finished_sample, start
 from inference.sampling import draw, make_rng
 
 # the ids of prompt and generation so far -> logits of the next id, shape (vocabulary,)
@@ -20,13 +20,15 @@ _ANY_ID = 2**31
 class _OneByOne(ABC):
     """An engine that serves requests one after the other; one that it cannot serve keeps none of the others."""
 
-    def generate(self, requests: Iterable[Request]) -> Iterator[Sample]:
+    def generate(self, requests: Iterable[Request | None]) -> Iterator[Sample]:
         """The requests' samples, one after the other."""
-        for request in requests:
+        intake = Intake(requests)
+        while (request := intake.take()) is not None:
             try:
                 yield self._one(request)
             except ConfigError as error:
                 yield failed_sample(request, error)
+        intake.check_progress()
 
     @abstractmethod
     def _one(self, request: Request) -> Sample:

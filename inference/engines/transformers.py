@@ -14,7 +14,7 @@ import numpy as np
 
 from curation.errors import ConfigError
 from inference.budget_forcing import BudgetForcingMachine
-from inference.engines.protocol import Request, Sample, failed_sample, finished_sample, start
+from inference.engines.protocol import Intake, Request, Sample, failed_sample, finished_sample, start
 from inference.engines.rows import Rows
 from inference.engines.torch_sampling import RowDraw, draw_rows
 from inference.sampling import make_rng
@@ -201,19 +201,25 @@ class TransformersEngine:
             "max_prefill_tokens": self._max_prefill_tokens,
         }
 
-    def generate(self, requests: Iterable[Request]) -> Iterator[Sample]:
+    def generate(self, requests: Iterable[Request | None]) -> Iterator[Sample]:
         """The requests' samples, as they finish; requests are read when rows become free."""
-        waiting = iter(requests)
+        intake = Intake(requests)
         batch = Rows(self._model, max_prefill_tokens=self._max_prefill_tokens)
         rows: list[_Row] = []
+        idle_before = 0
+        failed: list[Sample] = []
         while True:
             idle = sum(row.machine.is_finished for row in rows)
-            if idle * _IDLE_PART >= len(rows):
+            # behind a pause a sample may have made many requests ready, and the rows for them stand empty
+            may_be_ready = bool(failed) or (intake.is_paused and idle > idle_before)
+            idle_before, failed = idle, []
+            if may_be_ready or idle * _IDLE_PART >= len(rows):
                 if idle:
                     kept = [place for place, row in enumerate(rows) if not row.machine.is_finished]
                     batch.keep(kept)
                     rows = [rows[place] for place in kept]
-                admitted, failed = self._admit(waiting, self._max_rows - len(rows))
+                    idle_before = 0
+                admitted, failed = self._admit(intake, self._max_rows - len(rows))
                 yield from failed
                 if admitted:
                     # ids that are forced before anything is drawn (a cap of 0) are computed with the prompt
@@ -223,14 +229,17 @@ class TransformersEngine:
                     yield from self._draw(batch, rows, logits, first=first)
                     continue  # of the new ones some may be finished already
                 if not rows:
+                    if failed:
+                        continue  # requests may have waited for those samples
+                    intake.check_progress()
                     return
             logits = batch.feed([row.take() for row in rows])
             yield from self._draw(batch, rows, logits)
 
-    def _admit(self, waiting: Iterator[Request], room: int) -> tuple[list[_Row], list[Sample]]:
+    def _admit(self, intake: Intake, room: int) -> tuple[list[_Row], list[Sample]]:
         admitted: list[_Row] = []
         failed: list[Sample] = []
-        while len(admitted) < room and (request := next(waiting, None)) is not None:
+        while len(admitted) + len(failed) < room and (request := intake.take()) is not None:
             try:
                 machine = start(request, context_tokens=self.context_tokens, num_ids=self._num_ids)
             except ConfigError as error:
