@@ -212,7 +212,7 @@ def _build(profile: DelimiterProfile, tokenizer: Tokenizer, eos_ids: Ids) -> Del
         separator=encode_exactly(profile.separator, tokenizer, "separator"),
         # encoded with the delimiter before it, as the text that the model was trained on
         forced_answer=encode_exactly(profile.answer + profile.forced_answer, tokenizer, "forced answer"),
-        line_ends=_line_ends(tokenizer),
+        line_ends=line_end_ids(tokenizer),
     )
 
 
@@ -242,7 +242,8 @@ def _beside_others(text: str, tokenizer: Tokenizer) -> Iterable[Ids]:
                     break
 
 
-def _line_ends(tokenizer: Tokenizer) -> frozenset[int]:
+def line_end_ids(tokenizer: Tokenizer) -> frozenset[int]:
+    """The ids whose text ends in a newline."""
     # byte-level vocabularies write a newline as Ċ, sentencepiece as itself or as a byte; decoding each id of a large
     # vocabulary would take seconds
     likely = (id_ for token, id_ in tokenizer.get_vocab().items() if token.endswith(("Ċ", "\n", "<0x0A>")))

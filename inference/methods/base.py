@@ -18,6 +18,7 @@ from inference.equivalence import Verifier
 from inference.forcing_events import Ids
 from inference.forcing_plan import BudgetForcing, ForcingPlan, make_plan
 from inference.prompts import ChatTokenizer, Prompt, PromptBuilder
+from inference.rewards import RewardModel
 from inference.sampling import Sampling
 from inference.texts import answer_text
 
@@ -52,6 +53,7 @@ class Setting:
         sampling: of the run; methods that need chance raise its temperature by their own option. `seed` is not used.
         seed: of the run; each request's own is derived from it by `seed_of`.
         verifier: tells equal answers apart from different ones where methods vote; None: by the rules alone.
+        reward_model: scores steps for best-of-N and REBASE.
         allow_bare: as in `answers.extract_answer`.
     """
 
@@ -63,6 +65,7 @@ class Setting:
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
     verifier: Verifier | None = None
+    reward_model: RewardModel | None = None
     allow_bare: bool = False
 
     def delimiters(self, profile: DelimiterProfile | None = None) -> Delimiters:
@@ -115,6 +118,7 @@ class Paid:
             `account` does.
         parent: place of the sample that it goes on from, in the outcome's samples; None: from the prompt.
         reward: what a reward model gave it.
+        put_back: ids that ended a part of the thinking, were dropped by the engine, and are thinking all the same.
     """
 
     request: Request
@@ -122,13 +126,14 @@ class Paid:
     part: Part = "all"
     parent: int | None = None
     reward: float | None = None
+    put_back: Ids = ()
 
     @property
     def account(self) -> Account:
         sample = self.sample
         thinking, answer = sample.thinking_tokens, sample.answer_tokens
         if self.part == "thinking":
-            thinking, answer = thinking + answer, 0
+            thinking, answer = answer + len(self.put_back), 0
         return Account(
             prompt_tokens=sample.prompt_tokens,
             sampled_tokens=sample.sampled_tokens,
@@ -285,11 +290,15 @@ class Book:
         """Put what a reward model read on the account."""
         self._reward_tokens += tokens
 
-    def candidate(self, place: int) -> Candidate:
-        """The answer of a sample that holds thinking and answer."""
+    def text_of(self, place: int) -> str:
+        """A sample's answer as text."""
         paid = self.paid[place]
         sample, delimiters = paid.sample, paid.request.plan.delimiters
-        return self.candidate_of((place,), answer_text(sample.ids, sample.events, delimiters, self.setting.tokenizer))
+        return answer_text(sample.ids, sample.events, delimiters, self.setting.tokenizer)
+
+    def candidate(self, place: int) -> Candidate:
+        """The answer of a sample that holds thinking and answer."""
+        return self.candidate_of((place,), self.text_of(place))
 
     def candidate_of(self, samples: tuple[int, ...], text: str, *, reward: float | None = None) -> Candidate:
         """The answer that stands in `text`."""

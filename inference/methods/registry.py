@@ -1,15 +1,31 @@
 """Methods by name, and their way to JSON and back."""
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 from curation.errors import ConfigError
 from inference.forcing_plan import BudgetForcing
 from inference.methods.base import Method
 from inference.methods.options import check_keys, forcing_from_json, forcing_to_json
-from inference.methods.single import BudgetForced, NoControl
+from inference.methods.parallel import BestOfN, MajorityVoting
+from inference.methods.rebase import Rebase
+from inference.methods.rejection import RejectionSampling
+from inference.methods.single import BudgetForced, ClassConditional, NoControl, StepConditional, TokenConditional
 
-METHODS: dict[str, type[Any]] = {method.name: method for method in (NoControl, BudgetForced)}
+METHODS: dict[str, type[Any]] = {
+    method.name: method
+    for method in (
+        NoControl,
+        BudgetForced,
+        TokenConditional,
+        StepConditional,
+        ClassConditional,
+        RejectionSampling,
+        MajorityVoting,
+        BestOfN,
+        Rebase,
+    )
+}
 
 
 def find_method(name: object) -> type[Any]:
@@ -34,8 +50,11 @@ def method_from_json(row: object) -> Method:
     options = {each.name for each in fields(method)}
     values = dict(check_keys(f"method {name}", row, ("name", *sorted(options)))) if isinstance(row, dict) else {}
     values.pop("name", None)
-    if values.get("forcing") is not None:
-        values["forcing"] = forcing_from_json(values["forcing"])
+    for each in fields(method):
+        if each.default is MISSING and each.default_factory is MISSING and each.name not in values:
+            raise ConfigError(f"method {name} needs {each.name}; give it")
+        if each.name == "forcing" and each.name in values and not (values["forcing"] is None is each.default):
+            values["forcing"] = forcing_from_json(values["forcing"])
     built: Method = method(**values)
     return built
 
