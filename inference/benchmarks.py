@@ -17,12 +17,14 @@ class Problem:
     Attributes:
         key: its id in the benchmark; the question's hash where the file gives none.
         choices: the options of a multiple-choice question, in the order they are shown; empty otherwise.
+        order: which of the source's options each of them is, where they were shuffled; empty otherwise.
     """
 
     key: str
     text: str
     answer: str
     choices: tuple[str, ...] = ()
+    order: tuple[int, ...] = ()
 
 
 def read_problem(raw: Mapping[str, Any]) -> Problem:
