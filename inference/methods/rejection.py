@@ -36,6 +36,7 @@ class RejectionSampling:
     max_answer_tokens: int | None = None
 
     def __post_init__(self) -> None:
+        check_count("max_thinking_tokens", self.max_thinking_tokens, at_least=0)
         check_count("max_attempts", self.max_attempts, at_least=1)
         check_above_zero("temperature", self.temperature)
         check_choice("at_limit", self.at_limit, get_args(AtLimit))

@@ -6,7 +6,7 @@ An engine's test module subclasses EngineContract and gives `make_engine`.
 """
 
 import json
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import replace
 
 import numpy as np
@@ -264,6 +264,74 @@ class EngineContract:
         together = {sample.key: sample for sample in engine.generate(requests)}
         for request in requests:
             assert together[request.key] == replace(self.one(engine, request.plan), key=request.key)
+
+    # --- requests that wait for samples -----------------------------------------------------------------------
+
+    def chains(self, engine, plan, firsts, length):
+        """Samples by key of chains of requests, each of which is ready once the one before it came back.
+
+        Args:
+            firsts: the prompts that chains begin with; all further requests have PROMPT.
+        """
+        ready = deque(Request(f"{chain}.0", prompt, plan) for chain, prompt in enumerate(firsts))
+        running = set()
+
+        def requests():
+            while ready or running:
+                if ready:
+                    running.add(ready[0].key)
+                    yield ready.popleft()
+                else:
+                    yield None
+
+        samples = {}
+        for sample in engine.generate(requests()):
+            assert sample.key not in samples
+            running.remove(sample.key)
+            samples[sample.key] = sample
+            chain, _, place = sample.key.partition(".")
+            if int(place) + 1 < length:
+                ready.append(Request(f"{chain}.{int(place) + 1}", PROMPT, plan))
+        assert not ready
+        return samples
+
+    def test_a_request_may_wait_for_an_earlier_sample(self, make_engine):
+        engine, plan = make_engine(table(PLAIN)), plan_of(num_ignore=1)
+        samples = self.chains(engine, plan, [PROMPT] * 7, 5)
+        assert len(samples) == 35
+        assert {sample.ids for sample in samples.values()} == {(B, WAIT, C, *opened(X))}
+
+    @pytest.mark.parametrize("num_good", [0, 3])
+    def test_a_request_may_wait_for_one_that_cannot_be_served(self, make_engine, num_good):
+        engine, plan = make_engine(table(PLAIN)), plan_of()
+        samples = self.chains(engine, plan, [*[PROMPT] * num_good, ()], 3)
+        assert len(samples) == 3 * (num_good + 1)
+        assert [sample.key for sample in samples.values() if sample.error] == [f"{num_good}.0"]
+        assert samples[f"{num_good}.2"].ids == (B, *opened(X))
+
+    def test_requests_that_could_wait_for_ever_are_refused(self, make_engine):
+        with pytest.raises(ValueError, match="no request is ready, nothing runs, and the requests are not over"):
+            list(make_engine(table(PLAIN)).generate(iter([None])))
+        samples = make_engine(table(PLAIN)).generate(iter([Request("one", PROMPT, plan_of()), None, None]))
+        assert next(samples).key == "one"
+        with pytest.raises(ValueError, match="nothing runs"):
+            next(samples)
+
+    def test_requests_are_read_as_rows_become_free(self, make_engine):
+        read = []
+
+        def requests(prompt):
+            for number in range(2_000):
+                read.append(number)
+                yield Request(str(number), prompt, plan_of())
+
+        for prompt in (PROMPT, ()):  # and failing ones as they are given
+            read.clear()
+            samples = make_engine(table(PLAIN)).generate(requests(prompt))
+            for given in range(1, 600):
+                next(samples)
+                assert len(read) <= given + 257
+            samples.close()
 
     # --- sampling ---------------------------------------------------------------------------------------------
 

@@ -130,6 +130,27 @@ def test_a_row_gives_the_same_ids_alone_and_among_others(model):
         assert [sample.ids for sample in run(engine, prompts, plan)] == [sample.ids for sample in together]
 
 
+def test_requests_that_a_sample_makes_ready_fill_the_empty_rows_at_once(model):
+    """Long rows do not hold up those that wait: rows are not taken in rounds."""
+    engine = TransformersEngine(model, make_tokenizer(), max_rows=32)
+    long = plan_with_ends([], max_thinking_tokens=200)
+    short = plan_with_ends([], max_thinking_tokens=2)
+    prompt = random_prompts(1)[0]
+    given = []
+
+    def requests():
+        yield from (Request(f"long {place}", prompt, long) for place in range(9))
+        yield Request("first", prompt, short)
+        while not given:
+            yield None
+        yield from (Request(f"short {place}", prompt, short) for place in range(20))
+
+    for sample in engine.generate(requests()):
+        given.append(sample.key)
+    assert len(given) == 30
+    assert all(key.startswith("long") for key in given[-9:])
+
+
 def test_nothing_is_computed_twice(model):
     """Every prompt id and every id that stayed goes through the model once: also under Waits."""
     computed = []
