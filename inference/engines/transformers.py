@@ -148,7 +148,15 @@ class TransformersEngine:
 
     @classmethod
     def load(
-        cls, path: str | Path, *, dtype: str = "float32", device: str = "cpu", attention: str = "sdpa", **limits: Any
+        cls,
+        path: str | Path,
+        *,
+        dtype: str = "float32",
+        device: str = "cpu",
+        attention: str = "sdpa",
+        context_tokens: int | None = None,
+        max_rows: int = 64,
+        max_prefill_tokens: int = 16_384,
     ) -> "TransformersEngine":
         """The engine of a saved model: safetensors alone, and no code of the model's own.
 
@@ -156,7 +164,7 @@ class TransformersEngine:
             path: a folder, or a name on the Hub.
             dtype: float32 (exact, as in the released evaluation) or bfloat16.
             attention: sdpa or eager.
-            limits: see __init__.
+            context_tokens, max_rows, max_prefill_tokens: see __init__.
 
         Raises:
             ConfigError: dtype, attention or device cannot be used, or the model cannot be loaded.
@@ -182,7 +190,14 @@ class TransformersEngine:
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ConfigError(f"model {str(path)!r} cannot be loaded: {reason}") from None
-        return cls(model.to(place), tokenizer, **limits)  # from_pretrained leaves it in evaluation mode
+        # from_pretrained leaves it in evaluation mode
+        return cls(
+            model.to(place),
+            tokenizer,
+            context_tokens=context_tokens,
+            max_rows=max_rows,
+            max_prefill_tokens=max_prefill_tokens,
+        )
 
     def fingerprint(self) -> dict[str, Any]:
         import torch
