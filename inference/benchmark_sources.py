@@ -6,6 +6,7 @@ Files are read here and nowhere stored. GPQA's authors ask that its questions no
 import csv
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -142,7 +143,10 @@ def fetch_benchmark(
         InputError: it cannot be had, or holds something else than it should.
     """
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import logging as hub_logging
 
+    # its own lines about retries would stand beside ours
+    hub_logging.set_verbosity(logging.CRITICAL)
     label = f"{source.repository}@{source.revision}/{source.path}"
     try:
         path = hf_hub_download(

@@ -30,8 +30,14 @@ def run(trials: Iterable[Trial], method: Method, engine: Engine, setting: Settin
         trials: in any number and from a generator too; no two with the same problem key and repeat.
 
     Raises:
-        ConfigError: the method cannot be bound to the setting, or two trials that run have the same key.
+        ConfigError: the method cannot be bound to the setting, the setting's context is longer than the engine's, or
+            two trials that run have the same key.
     """
+    if setting.context_tokens > engine.context_tokens:
+        raise ConfigError(
+            f"context_tokens={setting.context_tokens} in the setting; the engine has {engine.context_tokens}: give "
+            "that or less"
+        )
     return _Run(method.bind(setting), iter(trials)).outcomes(engine)
 
 

@@ -88,6 +88,11 @@ def test_a_named_benchmark_comes_from_the_hub_at_its_commit(fetch, name, content
     assert benchmark.source == f"{REPOSITORY}@{COMMIT}/{SOURCES[name].path}"
 
 
+def test_what_was_fetched_once_needs_no_network(fetch):
+    content = as_lines([{"problem": "Why?", "answer": "7", "id": "0"}])
+    assert fetch("aime25", content) == fetch("aime25", b"", status=403)
+
+
 def test_gpqas_options_are_put_in_an_order_that_is_kept_with_the_problem(fetch):
     benchmark = fetch("gpqa_diamond", as_csv([GPQA]))
     (problem,) = benchmark.problems

@@ -163,6 +163,11 @@ def test_two_trials_of_one_name_are_refused():
         list(run([make_trial(), make_trial()], NONE, engine, make_setting()))
 
 
+def test_a_setting_with_a_longer_context_than_the_engines_is_refused():
+    with pytest.raises(ConfigError, match="context_tokens=512 in the setting; the engine has 64: give that or less"):
+        run([make_trial()], NONE, TraceEngine({}, context_tokens=64), make_setting())
+
+
 def test_no_trial_gives_no_outcome():
     assert list(run([], NONE, TraceEngine({}), make_setting())) == []
 

@@ -6,6 +6,7 @@ import pytest
 
 from curation.errors import ConfigError
 from inference.forcing_plan import BudgetForcing, SamplingOverride
+from inference.methods.limits import thinking_limit
 from inference.methods.options import forcing_from_json, forcing_to_json
 from inference.methods.registry import METHODS, method_from_json, method_to_json
 from inference.methods.single import BudgetForced
@@ -52,6 +53,23 @@ def test_budget_forcing_comes_back_from_json():
     )
     assert json.loads(json.dumps(forcing_to_json(options))) == FORCING
     assert forcing_from_json({}) == BudgetForcing()
+
+
+@pytest.mark.parametrize(
+    ("row", "limit"),
+    [
+        ({"name": "token_conditional", "num_tokens": 2048}, 2048),
+        ({"name": "token_conditional", "num_tokens": 2048, "forcing": {"max_thinking_tokens": 9}}, 2048),
+        ({"name": "step_conditional", "num_steps": 16}, 1600),
+        ({"name": "budget_forcing", "forcing": {"max_thinking_tokens": 500}}, 500),
+        ({"name": "budget_forcing"}, None),
+        ({"name": "none"}, None),
+        ({"name": "class_conditional", "length": "short"}, None),
+        ({"name": "majority_voting", "num_samples": 4}, None),
+    ],
+)
+def test_control_is_measured_against_what_was_asked_for(row, limit):
+    assert thinking_limit(method_from_json(row)) == limit
 
 
 @pytest.mark.parametrize(
