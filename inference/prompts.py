@@ -40,8 +40,8 @@ class Prompt:
 
     Attributes:
         text: all of it but the start of thinking.
-        ids: `text` under the model's tokenizer, then the profile's start of thinking as ids of its own: text that is
-            decoded and encoded again would not be the same ids.
+        ids: `text` under the model's tokenizer, then the profile's start of thinking as ids of its own, unless the
+            template ends in it: text that is decoded and encoded again would not be the same ids.
         sha256: of `text` in UTF-8, 64 hexadecimal digits.
     """
 
@@ -98,7 +98,9 @@ class PromptBuilder:
             )
         if template is not None and system:
             raise ConfigError("a system message needs the tokenizer's chat template; write it into your template")
-        if _PROBE not in self._render(_PROBE):
+        rendered = self._render(_PROBE)
+        self._opens_thinking = rendered.rstrip().endswith(profile.start.strip())
+        if _PROBE not in rendered:
             what = "the tokenizer's chat template" if template is None else f"template {template!r:.60}"
             raise ConfigError(f"{what} drops the problem; it has to hold {PLACE} where the question goes")
 
@@ -110,11 +112,15 @@ class PromptBuilder:
             starts_thinking: False: the model is to answer at once, and the prompt ends without a start of thinking.
 
         Raises:
-            ConfigError: the problem has too many choices.
+            ConfigError: the problem has too many choices, or the template begins thinking though none is wanted.
         """
+        if self._opens_thinking and not starts_thinking:
+            raise ConfigError(
+                "the template begins thinking by itself, and an answer alone is asked for; give a template without it"
+            )
         text = self._render(question_text(problem, instruction))
         ids = tuple(self._tokenizer.encode(text, add_special_tokens=False))
-        if starts_thinking:
+        if starts_thinking and not self._opens_thinking:
             ids += self._start
         return Prompt(text, ids, hashlib.sha256(text.encode()).hexdigest())
 

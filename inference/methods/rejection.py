@@ -20,7 +20,7 @@ class RejectionSampling:
 
     Attributes:
         max_thinking_tokens: what a trace has to fit.
-        max_attempts: traces at most. The paper draws until one fits, up to hundreds for small caps.
+        max_attempts: traces at most. The paper draws until one fits, however many that takes.
         at_limit: what happens where none fits: "no_answer", as no answer comes out of the paper's method either, or
             "cut": thinking of the last trace is ended by force and answered.
         temperature: of the traces, above 0: greedy traces are all the same.

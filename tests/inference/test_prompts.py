@@ -103,6 +103,19 @@ def test_a_template_that_cannot_be_used_says_why(options, said):
     assert "\n" not in str(caught.value)
 
 
+def test_a_template_that_begins_thinking_itself_is_not_made_to_begin_it_twice():
+    opening = CHATML.replace("assistant\n", "assistant\n<think>\n")
+    problem = Problem("a", "12 + 30", "42")
+    prompt = builder(chat=opening, profile="think").build(problem)
+    assert prompt.text.endswith("<|im_start|>assistant\n<think>\n")
+    assert prompt.ids == ids_of(prompt.text)
+    # a question that ends so is no template that does
+    plain = builder("{problem}", profile="think").build(Problem("a", "What is <think>", "7"))
+    assert plain.ids == ids_of("What is <think>") + ids_of("<think>\n")
+    with pytest.raises(ConfigError, match="the template begins thinking by itself, and an answer alone is asked for"):
+        builder(chat=opening, profile="think").build(problem, starts_thinking=False)
+
+
 def test_a_run_records_version_template_and_system_message():
     assert builder(system="Be brief.").describe() == {"version": 1, "template": "chat", "system": "Be brief."}
     assert builder("Q: {problem}").describe()["template"] == "Q: {problem}"
