@@ -8,11 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import atlas, browse, cases, engines, jobs, metrics, pools, preview, vectors
+from benchmarks import atlas, browse, cases, engines, jobs, methods, metrics, pools, preview, vectors
 from benchmarks.measure import manage
 
 S1_ROWS = 59_029
-PARTS = ("pool", "jobs", "vectors", "browse", "preview", "atlas", "metrics", "engines")
+PARTS = ("pool", "jobs", "vectors", "browse", "preview", "atlas", "metrics", "engines", "methods")
 
 
 def main() -> None:
@@ -63,6 +63,8 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             thinking_tokens=options.engine_tokens,
             baseline=min(options.engine_baseline, options.engine_prompts),
         )
+    if options.only in (None, "methods"):
+        figures["methods"] = methods.measure(device=options.engine_device)
     return figures
 
 

@@ -28,7 +28,7 @@ SIZES: dict[str, dict[str, Any]] = {
 VOCABULARY = {"tiny": 2_048, "0.5b": 151_936}
 
 
-class _AllIds:
+class AllIds:
     """As much of a tokenizer as the engine asks for."""
 
     def __init__(self, num_ids: int) -> None:
@@ -47,7 +47,7 @@ def measure(
         thinking_tokens: the cap.
         baseline: prompts that the loop is given; its seconds are scaled to `num_prompts`, as they add up.
     """
-    model = _model(size, device)
+    model = make_model(size, device)
     rng = random.Random(0)
     num_ids = VOCABULARY[size]
     ends = tuple((id_,) for id_ in rng.sample(range(FIRST_FREE, num_ids), int(END_SHARE * num_ids)))
@@ -56,8 +56,8 @@ def measure(
     ]
     cases = {}
     for num_ignore in (0, 2, 8):
-        plan = _plan(ends, num_ignore, thinking_tokens)
-        engine = TransformersEngine(model, _AllIds(num_ids), max_rows=num_prompts)
+        plan = make_plan(ends, num_ignore, thinking_tokens)
+        engine = TransformersEngine(model, AllIds(num_ids), max_rows=num_prompts)
         list(engine.generate([Request("warm", prompts[0], plan)]))
         began = time.perf_counter()
         requests = [Request(str(place), prompt, plan) for place, prompt in enumerate(prompts)]
@@ -117,7 +117,7 @@ def _generate(model: Any, ids: list[int], max_tokens: int, ends: list[int], min_
     return new
 
 
-def _plan(ends: tuple[tuple[int, ...], ...], num_ignore: int, thinking_tokens: int) -> ForcingPlan:
+def make_plan(ends: tuple[tuple[int, ...], ...], num_ignore: int, thinking_tokens: int) -> ForcingPlan:
     delimiters = Delimiters(
         profile="benchmark",
         start=(4,),
@@ -133,7 +133,7 @@ def _plan(ends: tuple[tuple[int, ...], ...], num_ignore: int, thinking_tokens: i
     return ForcingPlan(delimiters, options, ignore_ids=(WAIT,), natural_end=ANSWER, forced_end=FORCED)
 
 
-def _model(size: str, device: str) -> Any:
+def make_model(size: str, device: str) -> Any:
     import torch
     from transformers import AutoModelForCausalLM, Qwen2Config
 

@@ -82,10 +82,15 @@ def test_traces_are_drawn_at_a_temperature_with_seeds_of_their_own():
     assert len({paid.request.sampling.seed for paid in outcome.samples}) == 4
 
 
-def test_an_end_of_several_ids_counts_as_no_thinking():
-    from inference.delimiters import PROFILES
+def test_a_trace_beyond_the_cap_does_not_fit_though_there_is_room_for_a_longer_end():
+    setting = make_setting(profile="think", eos_ids=ids_of("<|im_end|>"))
+    drawn = [(*ids_of(" so the sum is"), *ids_of("<|im_end|>"))]
+    outcome = one_outcome(method(max_attempts=1), drawn, setting=setting)
+    assert (outcome.notes["fits"], outcome.samples[0].sample.finish_reason) == (False, "stop")
 
-    setting = make_setting(profile=PROFILES["think"], eos_ids=ids_of("<|im_end|>"))
+
+def test_an_end_of_several_ids_counts_as_no_thinking():
+    setting = make_setting(profile="think", eos_ids=ids_of("<|im_end|>"))
     end = ids_of("</think>")
     assert len(end) > 1
     drawn = [(*ids_of(" so the sum"), *end), (*ids_of("Answer: 42"), *ids_of("<|im_end|>"))]
