@@ -131,6 +131,8 @@ class Paid:
     @property
     def account(self) -> Account:
         sample = self.sample
+        if sample.error is not None:
+            return Account(requests=1)  # nothing was computed
         thinking, answer = sample.thinking_tokens, sample.answer_tokens
         if self.part == "thinking":
             thinking, answer = answer + len(self.put_back), 0

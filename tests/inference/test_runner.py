@@ -8,10 +8,11 @@ import pytest
 from curation.errors import ConfigError
 from inference.engines.scripted import TraceEngine
 from inference.engines.transformers import TransformersEngine
-from inference.methods.base import seed_of
+from inference.methods.base import Account, seed_of
 from inference.methods.registry import method_from_json
 from inference.rewards import ScriptedReward
 from inference.runner import run
+from inference.sampling import Sampling
 from tests.inference.models import make_tokenizer, random_model
 from tests.inference.settings import SHORT, ShuffledEngine, check_account, make_setting, make_trial, trace
 
@@ -63,6 +64,26 @@ def test_outcomes_of_a_model_hang_neither_on_order_nor_on_company(engine, row):
             together[f"p{place}/0"].samples[0].sample.ids != together[f"p{place}/1"].samples[0].sample.ids
             for place in range(6)
         )
+
+
+def test_a_trace_and_its_answer_in_parts_are_the_ids_of_one_generation(engine):
+    """Both ends, the model's own and the forced one, with the delimiters that the machine would put in."""
+    greedy = Sampling(temperature=1.0, top_k=1)
+    setting = make_setting(context_tokens=engine.context_tokens, sampling=greedy)
+    forcing = SHORT | {"max_thinking_tokens": 40}
+    whole = {"name": "budget_forcing", "forcing": forcing}
+    parts = {"name": "rejection_sampling", "max_attempts": 1, "at_limit": "cut"} | forcing
+    expected = {each.trial.key: each for each in run(trials(16), method_from_json(whole), engine, setting)}
+    ways = Counter()
+    for outcome in run(trials(16), method_from_json(parts), engine, setting):
+        one = expected[outcome.trial.key]
+        answer = outcome.samples[1]
+        ids = answer.request.prompt_ids[len(outcome.prompt.ids) :] + answer.sample.ids
+        assert ids == one.samples[0].sample.ids
+        assert outcome.final.text == one.final.text
+        ways[outcome.notes["fits"]] += 1
+    assert ways[True] >= 3
+    assert ways[False] >= 3
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -144,6 +165,8 @@ def test_a_trial_that_cannot_be_served_says_why_and_the_others_go_on():
             assert found["long"].error
             assert "\n" not in found["long"].error
             assert (found["long"].candidates, found["long"].final) == ((), None)
+            # nothing was computed for it, whether it was asked for or not
+            assert found["long"].account == Account(requests=len(found["long"].samples))
             assert found["good"].trial.problem.key == "good"
             assert len(found) == 3
 
