@@ -7,12 +7,13 @@ import os
 import random
 import signal
 import sys
-import time
+import threading
 import traceback
 from pathlib import Path
 
 from inference.evaluation.folder import SAMPLES
 from tests.inference.evaluation.runs import evaluate
+from tests.inference.models import make_tokenizer
 
 NUM_PROBLEMS = 200
 
@@ -20,35 +21,37 @@ NUM_PROBLEMS = 200
 def main(folder, num_kills, seed):
     rng = random.Random(seed)
     samples = folder / "run" / SAMPLES
-    killed = 0
-    while killed < num_kills:
-        before = samples.stat().st_size if samples.exists() else 0
+    make_tokenizer()  # once for all children
+    for number in range(num_kills):
+        # some die before they come to work, most a few lines later; a thread of their own sees to it, as another
+        # process may come too late on a busy machine
+        num_trials, delay = (0 if rng.random() < 0.15 else rng.randrange(1, 9)), rng.uniform(0.0, 0.004)
         child = os.fork()
         if not child:
             try:
-                evaluate(folder, count=NUM_PROBLEMS)
+                evaluate(folder, count=NUM_PROBLEMS, on_progress=_dying(num_trials, delay))
             except BaseException:
                 traceback.print_exc()
             os._exit(0)
-        # some die before they come to work, most somewhere in their first lines
-        wanted = before + rng.randrange(1, 9_000)
-        deadline = time.monotonic() + 30
-        if rng.random() < 0.15:
-            time.sleep(rng.uniform(0.0, 0.05))
-        else:
-            while (samples.stat().st_size if samples.exists() else 0) < wanted and time.monotonic() < deadline:
-                time.sleep(0.0005)
-        os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
-        assert os.WIFSIGNALED(status), "a child came to its end before it was killed: give it more problems"
-        killed += 1
-        if (
-            killed > 3 and samples.stat().st_size and rng.random() < 0.3
-        ):  # what a power cut leaves: a line that was not written to its end
+        assert os.WIFSIGNALED(status), "a child came to its end before it was killed"
+        if number and rng.random() < 0.3:  # what a power cut leaves: a line that was not written to its end
             with samples.open("ab") as file:
                 file.write(b'{"key": "p0')
     evaluate(folder, count=NUM_PROBLEMS)
-    print(killed)
+    print(num_kills)
+
+
+def _dying(num_trials, delay):
+    seen = []
+
+    def on_progress(progress):
+        seen.append(progress)
+        if len(seen) == num_trials + 1:  # the first one is the beginning
+            timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL))
+            timer.start()
+
+    return on_progress
 
 
 if __name__ == "__main__":
