@@ -34,10 +34,7 @@ def draw_rows(logits: "torch.Tensor", rows: Sequence[RowDraw]) -> list[int]:
     """
     import torch
 
-    scores = logits.float()
-    if scores.data_ptr() == logits.data_ptr():
-        scores = scores.clone()
-    _mask_and_penalise(scores, rows)
+    scores = _masked_and_penalised(logits.float(), rows)
     ids = scores.argmax(dim=1)
     drawn = [place for place, row in enumerate(rows) if row.sampling.temperature > 0]
     if drawn:
@@ -47,7 +44,7 @@ def draw_rows(logits: "torch.Tensor", rows: Sequence[RowDraw]) -> list[int]:
     return chosen
 
 
-def _mask_and_penalise(scores: "torch.Tensor", rows: Sequence[RowDraw]) -> None:
+def _masked_and_penalised(scores: "torch.Tensor", rows: Sequence[RowDraw]) -> "torch.Tensor":
     import torch
 
     changes: dict[tuple[int, int], float] = {}
@@ -58,9 +55,11 @@ def _mask_and_penalise(scores: "torch.Tensor", rows: Sequence[RowDraw]) -> None:
         for id_ in row.forbidden:
             changes[place, id_] = float("-inf")
     if changes:
+        scores = scores.clone()  # they may be the caller's own
         places, ids = (torch.tensor(part, device=scores.device) for part in zip(*changes, strict=True))
         amounts = torch.tensor(list(changes.values()), dtype=scores.dtype, device=scores.device)
         scores[places, ids] += amounts
+    return scores
 
 
 def _draw(scores: "torch.Tensor", rows: Sequence[RowDraw]) -> "torch.Tensor":

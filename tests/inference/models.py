@@ -45,7 +45,15 @@ def num_model_ids() -> int:
     return len(make_tokenizer()) + SPARE_IDS
 
 
-def random_model(*, seed: int = 0, context_tokens: int = 1024, hidden: int = 48, layers: int = 2):
+def random_model(
+    *,
+    seed: int = 0,
+    context_tokens: int = 1024,
+    hidden: int = 48,
+    layers: int = 2,
+    heads: int = 4,
+    key_value_heads: int = 2,
+):
     """A small Qwen2 with random weights, large enough that its logits are far apart."""
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
@@ -55,8 +63,8 @@ def random_model(*, seed: int = 0, context_tokens: int = 1024, hidden: int = 48,
         hidden_size=hidden,
         intermediate_size=2 * hidden,
         num_hidden_layers=layers,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+        num_attention_heads=heads,
+        num_key_value_heads=key_value_heads,
         initializer_range=0.3,
         max_position_embeddings=context_tokens,
         tie_word_embeddings=False,
@@ -74,7 +82,6 @@ def transition_model(transitions: np.ndarray, *, context_tokens: int = 4096):
     Args:
         transitions: shape (ids, ids), float.
     """
-    import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     num_ids = len(transitions)
@@ -93,11 +100,19 @@ def transition_model(transitions: np.ndarray, *, context_tokens: int = 4096):
         eos_token_id=make_tokenizer().eos_token_id,
     )
     model = Qwen2ForCausalLM(config).eval()
+    follow_table(model, transitions)
+    return model
+
+
+def follow_table(model, transitions: np.ndarray) -> None:
+    """Give a Qwen2, at least as wide as it has ids, the weights of `transition_model`."""
+    import torch
+
+    num_ids = len(transitions)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
         model.model.norm.weight.fill_(1.0)
         model.model.embed_tokens.weight[:, :num_ids] = torch.eye(num_ids)
         # the last norm makes a unit vector as long as the square root of its width
-        model.lm_head.weight[:, :num_ids] = torch.tensor(transitions.T.copy()) / hidden**0.5
-    return model
+        model.lm_head.weight[:, :num_ids] = torch.tensor(transitions.T.copy()) / model.config.hidden_size**0.5

@@ -31,8 +31,12 @@ def ends_with(ids, sequences):
 
 
 @torch.inference_mode()
-def generate(model, prompt, *, max_tokens, until, known_ids, min_tokens=0):
-    """(greedy ids, the delimiter that ended them or None), the delimiter not among the ids."""
+def generate(model, prompt, *, max_tokens, until, known_ids, min_tokens=0, margins=None):
+    """(greedy ids, the delimiter that ended them or None), the delimiter not among the ids.
+
+    Args:
+        margins: a list that gets how far each id's logit was above the next one's.
+    """
     new, past, inputs = [], None, list(prompt)
     while len(new) < max_tokens:
         out = model(input_ids=torch.tensor([inputs]), past_key_values=past, use_cache=True)
@@ -43,19 +47,22 @@ def generate(model, prompt, *, max_tokens, until, known_ids, min_tokens=0):
             if len(new) - (len(seq) - 1) < min_tokens and new[len(new) - len(seq) + 1 :] == list(seq[:-1]):
                 logits[seq[-1]] = -torch.inf
         inputs = [int(logits.argmax())]
+        if margins is not None:
+            best, second = logits.topk(2).values.tolist()
+            margins.append(best - second)
         new += inputs
         if found := ends_with(new, until):
             return new[: -len(found)], found
     return new, None
 
 
-def plain_loop(model, prompt, rules):
-    """The ids after the prompt, stop delimiter left out."""
+def plain_loop(model, prompt, rules, *, margins=None):
+    """The ids after the prompt, stop delimiter left out; `margins` as in `generate`."""
     thinking = []
     num_waits = 0
+    known = {"known_ids": rules.known_ids, "margins": margins}
     while True:
         room = rules.cap - len(thinking)
-        known = {"known_ids": rules.known_ids}
         new, ended = generate(
             model, [*prompt, *thinking], max_tokens=room, until=rules.ends, min_tokens=min(num_waits, 1), **known
         )
