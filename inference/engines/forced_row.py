@@ -1,8 +1,8 @@
 """One sequence inside a batch that another program runs: what it is forced to, step by step (ADR 18).
 
-A server's batch asks a row for one id per step and may do things of its own to it: compute a prompt in parts and throw
-away what was drawn behind a part, or throw a sequence out of its cache and compute it anew. A row therefore knows how
-many of its ids the server kept, and goes back where it kept fewer. The id that comes next is the row's alone: the
+A server's batch asks a row for one id per step and may do things of its own to it: compute a prompt in parts and
+throw away what was drawn behind a part, or put a sequence out of its cache and compute it anew. A row therefore knows
+how many of its ids the server kept, and goes back where it kept fewer. The id that comes next is the row's alone: the
 server's own sampling sees only that one.
 
 In another process than the engine a row closes with a report: ids behind the generation that say which ids were drawn
@@ -254,9 +254,7 @@ def _spell(hidden: Iterable[tuple[int, int]], report: Report) -> Iterable[int]:
     return [digit + (digit >= report.stop) for digit in digits]
 
 
-def read_drawn(
-    machine: BudgetForcingMachine, emitted: Sequence[int], hidden: Iterable[tuple[int, int]]
-) -> list[int]:
+def read_drawn(machine: BudgetForcingMachine, emitted: Sequence[int], hidden: Iterable[tuple[int, int]]) -> list[int]:
     """What a row drew in a submission; the machine, as it stood at its begin, then stands where the row's does.
 
     Raises:

@@ -74,9 +74,9 @@ class VLLMEngine:
         if dtype not in DTYPES:
             raise ConfigError(f"dtype={dtype!r}; {' or '.join(DTYPES)} is allowed")
         limits = {"max_rows": max_rows, "max_batched_tokens": max_batched_tokens, "context_tokens": context_tokens}
-        for name, value in limits.items():
-            if value is not None and value < 1:
-                raise ConfigError(f"{name}={value}; 1 or more is allowed")
+        for limit, number in limits.items():
+            if number is not None and number < 1:
+                raise ConfigError(f"{limit}={number}; 1 or more is allowed")
         if kv_cache_gib is not None and not kv_cache_gib > 0:
             raise ConfigError(f"kv_cache_gib={kv_cache_gib}; a number above 0 is allowed")
         os.environ.update(_ENVIRONMENT)
@@ -100,7 +100,7 @@ class VLLMEngine:
         }
         arguments = EngineArgs(
             model=str(path),
-            dtype=dtype,  # type: ignore[arg-type]
+            dtype=dtype,
             max_num_seqs=max_rows,
             enforce_eager=not compiles,
             logits_processors=[vllm_processor.BudgetForcingProcessor],
@@ -172,9 +172,7 @@ class VLLMEngine:
         start(request, context_tokens=self.context_tokens, num_ids=self._num_ids)
         prompt = request.prompt_ids
         room = self.context_tokens - len(prompt)
-        return ForcedRow(
-            request.plan, request.sampling, max_new_tokens=room, last_prompt_id=prompt[-1], ended=ended
-        )
+        return ForcedRow(request.plan, request.sampling, max_new_tokens=room, last_prompt_id=prompt[-1], ended=ended)
 
     def _submit(self, request: Request, row: ForcedRow) -> str:
         """Hand a row to vLLM, behind what of its generation stands already; vLLM's name for it."""

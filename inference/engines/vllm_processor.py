@@ -61,16 +61,22 @@ def row_from_json(text: object) -> ForcedRow:
         ConfigError: it is no such text, or its plan cannot be kept.
     """
     try:
-        values = json.loads(text) if isinstance(text, str) else text
+        values: Any = json.loads(text) if isinstance(text, str) else text
         if values["protocol"] != PROTOCOL:
             raise ConfigError(f"protocol {values['protocol']!r:.20} is not spoken here; allowed: {PROTOCOL}")
+        report = Report(**values["report"])
+        plan = _plan_of(values["plan"])
+        limits = (values["max_new_tokens"], values["last_prompt_id"], report.stop, report.num_digits)
+        for number in (*_ids_of(plan), *values["drawn"], *limits):
+            if type(number) is not int or number < 0:
+                raise ConfigError(f"{number!r:.60} stands where a whole number of 0 or more is needed")
         row = ForcedRow(
-            _plan_of(values["plan"]),
+            plan,
             Sampling(**values["sampling"]),
             max_new_tokens=values["max_new_tokens"],
             last_prompt_id=values["last_prompt_id"],
             drawn=values["drawn"],
-            report=Report(**values["report"]),
+            report=report,
         )
     except ConfigError as error:
         raise ConfigError(f"{ARGUMENT}: {error}") from None
@@ -133,7 +139,7 @@ class _Forcing:
             return None
         if _ROW not in extra and ARGUMENT in extra:
             row = row_from_json(extra[ARGUMENT])
-            if not _fits(row.plan, self._num_ids):
+            if any(id_ >= self._num_ids for ids in _forced(row.plan) for id_ in ids):
                 row.fail()
             extra[_ROW] = row
         found: ForcedRow | None = extra.get(_ROW)
@@ -168,7 +174,8 @@ class _Forcing:
                 rows[place].observe(id_)
             # where an end was dropped and nothing put in, the next id comes from the same logits
             drawing = [place for place in drawing if rows[place].is_drawing]
-        emitted = torch.tensor([row.emit() for row in rows], device=logits.device)
+        # an id of a report that the model has no row for is the sender's mistake, and its generation's alone
+        emitted = torch.tensor([row.emit() for row in rows], device=logits.device).clamp_(max=self._num_ids - 1)
         if is_all:
             logits.fill_(float("-inf"))
         else:
@@ -184,9 +191,15 @@ def _follow(row: ForcedRow) -> None:
         row.fail()
 
 
-def _fits(plan: ForcingPlan, num_ids: int) -> bool:
-    ids = [*plan.natural_end, *plan.forced_end, *plan.delimiters.separator, *sum(plan.ignore_ids, ())]
-    return all(0 <= id_ < num_ids for id_ in ids)
+def _ids_of(plan: ForcingPlan) -> list[int]:
+    """Ids that the plan puts in or waits for."""
+    delimiters = plan.delimiters
+    watched = (*delimiters.ends, *delimiters.stops, *delimiters.reopens)
+    return [id_ for ids in (*_forced(plan), *watched) for id_ in ids]
+
+
+def _forced(plan: ForcingPlan) -> tuple[tuple[int, ...], ...]:
+    return (plan.natural_end, plan.forced_end, plan.delimiters.separator, *plan.ignore_ids)
 
 
 def _unknown_ids(model: Any, num_ids: int, device: "torch.device") -> "torch.Tensor":

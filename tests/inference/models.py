@@ -114,5 +114,6 @@ def follow_table(model, transitions: np.ndarray) -> None:
             parameter.zero_()
         model.model.norm.weight.fill_(1.0)
         model.model.embed_tokens.weight[:, :num_ids] = torch.eye(num_ids)
-        # the last norm makes a unit vector as long as the square root of its width
-        model.lm_head.weight[:, :num_ids] = torch.tensor(transitions.T.copy()) / model.config.hidden_size**0.5
+        # what the last norm makes of a unit vector is about as long as the square root of its width
+        shrunk = (1 / model.config.hidden_size + model.config.rms_norm_eps) ** 0.5
+        model.lm_head.weight[:, :num_ids] = torch.tensor(transitions.T.copy()) * shrunk
