@@ -8,11 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import atlas, browse, cases, engines, jobs, methods, metrics, pools, preview, vectors
+from benchmarks import atlas, browse, cases, engines, jobs, methods, metrics, pools, preview, vectors, vllm_batch
 from benchmarks.measure import manage
 
 S1_ROWS = 59_029
-PARTS = ("pool", "jobs", "vectors", "browse", "preview", "atlas", "metrics", "engines", "methods")
+PARTS = ("pool", "jobs", "vectors", "browse", "preview", "atlas", "metrics", "engines", "methods", "vllm")
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--pool", type=Path, help="a folder of parquet files to use instead of a generated pool")
     parser.add_argument("--benchmark", type=Path, help="an evaluation set to use instead of a generated one")
     parser.add_argument("--length-traces", type=int, default=6_000, help="traces whose length is counted")
-    parser.add_argument("--only", choices=PARTS, help="one part alone (default: all)")
+    parser.add_argument("--only", choices=PARTS, help="one part alone (default: all but vllm)")
     parser.add_argument("--vectors", type=Path, help="an array (.npy) of vectors to use instead of invented ones")
     parser.add_argument(
         "--browse-rows", type=int, default=1_000_000, help="also browse a pool of so many rows with short traces"
@@ -65,6 +65,8 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         )
     if options.only in (None, "methods"):
         figures["methods"] = methods.measure(device=options.engine_device)
+    if options.only == "vllm":  # it needs make all-extras
+        figures["vllm"] = vllm_batch.measure()
     return figures
 
 

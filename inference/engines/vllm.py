@@ -168,6 +168,10 @@ class VLLMEngine:
         finally:
             self._llm.abort_request([one.name for one in running.values()], internal=True)
 
+    def forget(self) -> None:
+        """Empty the cache of prompts: after a change of weights, or before a measurement."""
+        self._llm.reset_prefix_cache()
+
     def _row(self, request: Request, ended: list[ForcedRow]) -> ForcedRow:
         start(request, context_tokens=self.context_tokens, num_ids=self._num_ids)
         prompt = request.prompt_ids
