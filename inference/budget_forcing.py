@@ -171,6 +171,14 @@ class BudgetForcingMachine:
         reached = [override for override in overrides if override.after <= self.num_suppressed]
         return reached[-1] if reached else None
 
+    @property
+    def room(self) -> int:
+        """The most ids that may be drawn in a row before the machine decides something, delimiters aside."""
+        undecided = len(self.held)
+        if self.phase == "thinking":
+            return self._room(undecided)
+        return min(self._max_answer - self.answer_tokens, self._max_ids - len(self.ids)) - undecided
+
     def observe(self, drawn: int) -> Move:
         """Tell the machine the id that was drawn; its answer is also what `next_forced` and `take` then give.
 

@@ -19,7 +19,11 @@ DTYPES = ("float32", "bfloat16")
 # read by vLLM while it starts: the engine's core shares its rows with this process, and custom logits processors
 # that are told which request is where are those of the first model runner
 _ENVIRONMENT = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_USE_V2_MODEL_RUNNER": "0"}
-_DEFAULTS = {"VLLM_LOGGING_LEVEL": "WARNING", "VLLM_NO_USAGE_STATS": "1"}
+_DEFAULTS = {
+    "VLLM_LOGGING_LEVEL": "WARNING",
+    "VLLM_LOGGING_STREAM": "ext://sys.stderr",
+    "VLLM_NO_USAGE_STATS": "1",
+}
 
 
 class VLLMEngine:
