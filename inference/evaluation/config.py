@@ -8,12 +8,11 @@ from typing import Any
 
 from curation.errors import ConfigError, InputError
 from inference.delimiters import DelimiterProfile, find_profile, profile_from_json
+from inference.engines.registry import ENGINES
 from inference.methods.base import Method
 from inference.methods.options import check_choice, check_count, check_keys
 from inference.methods.registry import method_from_json, method_to_json
 from inference.sampling import Sampling
-
-ENGINES = ("transformers", "vllm", "openai")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +38,8 @@ class RunConfig:
         model: a folder, or a name on the Hub; for an endpoint the name it serves.
         benchmark: a known name, or a file of JSON lines.
         method: how test-time compute is spent.
-        engine: one of ENGINES.
-        engine_options: of its `load`.
+        engine: one of `engines.registry.ENGINES`.
+        engine_options: as `engines.registry.load_engine` takes them.
         tokenizer: a folder, or a name on the Hub; None: the model's.
         profile: delimiters of the model's family.
         sampling: its seed is not used; `seed` is.

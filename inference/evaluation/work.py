@@ -223,7 +223,7 @@ def load(config: RunConfig, benchmark: Benchmark) -> Loaded:
 
         reward_model = TransformersRewardModel.load(config.reward_model)
     return Loaded(
-        engine=load_engine(config.engine, config.model, config.engine_options),
+        engine=load_engine(config.engine, config.model, config.engine_options, tokenizer),
         tokenizer=tokenizer,
         benchmark=benchmark,
         eos_ids=eos_ids,
