@@ -21,11 +21,13 @@ ANSWER, FORCED = (7, 8), (7, 8, 9, 10)
 STOP = 11
 FIRST_FREE = 16
 SIZES: dict[str, dict[str, Any]] = {
+    # of a reasoner for a laptop: 0.8 million parameters
+    "reasoner": {"hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 4, "num_attention_heads": 4},
     "tiny": {"hidden_size": 192, "intermediate_size": 512, "num_hidden_layers": 4, "num_attention_heads": 6},
     # the shape of Qwen2.5-0.5B
     "0.5b": {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14},
 }
-VOCABULARY = {"tiny": 2_048, "0.5b": 151_936}
+VOCABULARY = {"reasoner": 320, "tiny": 2_048, "0.5b": 151_936}
 
 
 class AllIds:

@@ -23,6 +23,7 @@ from inference.forcing_plan import ForcingPlan
 END_SHARE = 0.03
 WAITS = (0, 2, 4, 8, 16)
 CONTEXT = 2_048
+SIZE = "reasoner"
 
 
 def measure(*, num_prompts: int = 64, repeats: int = 3) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def measure(*, num_prompts: int = 64, repeats: int = 3) -> dict[str, Any]:
         _save(Path(folder))
         engine = VLLMEngine.load(folder, context_tokens=CONTEXT, max_rows=num_prompts, kv_cache_gib=1, compiles=False)
     rng = random.Random(0)
-    num_ids = VOCABULARY["tiny"]
+    num_ids = VOCABULARY[SIZE]
     ends = tuple((id_,) for id_ in rng.sample(range(FIRST_FREE, num_ids), int(END_SHARE * num_ids)))
     prompts = [
         tuple(rng.randrange(FIRST_FREE, num_ids) for _ in range(rng.randint(20, 120))) for _ in range(num_prompts)
@@ -55,7 +56,7 @@ def measure(*, num_prompts: int = 64, repeats: int = 3) -> dict[str, Any]:
             "tokens": tokens,
             "equal_ids": f"{sum(one == other for one, other in zip(ours, theirs, strict=True))} of {num_prompts}",
         }
-    return {"prompts": num_prompts, **engine.fingerprint(), **cases}
+    return {"model": SIZE, "prompts": num_prompts, **engine.fingerprint(), **cases}
 
 
 def _timed(work: Any) -> tuple[list[list[int]], float]:
@@ -135,7 +136,7 @@ def _save(folder: Path) -> None:
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerFast
 
-    vocabulary = {str(id_): id_ for id_ in range(VOCABULARY["tiny"])}
-    make_model("tiny", "cpu").save_pretrained(folder)
+    vocabulary = {str(id_): id_ for id_ in range(VOCABULARY[SIZE])}
+    make_model(SIZE, "cpu").save_pretrained(folder)
     tokenizer: Any = PreTrainedTokenizerFast
     tokenizer(tokenizer_object=Tokenizer(models.WordLevel(vocabulary, unk_token="0"))).save_pretrained(folder)

@@ -18,15 +18,14 @@ from inference.forcing_plan import SamplingOverride
 from inference.sampling import Sampling
 from tests.inference.engines.contract import CONTEXT, EngineContract
 from tests.inference.engines.random_runs import (
+    decided_prompts,
     plan_with_ends,
     random_prompts,
-    rules_of,
     run,
     sequences_that_come,
     single_ids,
 )
 from tests.inference.models import follow_table, make_tokenizer, num_model_ids, random_model
-from tests.inference.plain_loop import plain_loop
 
 MAX_ROWS = 48
 BLOCK_TOKENS = 32
@@ -85,23 +84,6 @@ class TestVLLMEngine(EngineContract):
 def random_engine(engine, model):
     give_weights(engine, model)
     return engine
-
-
-def decided_prompts(model, plan, count=64, *, margin=2e-3):
-    """Prompts, and what the plain loop writes behind them, where no id hangs on less than `margin` of a logit.
-
-    vLLM's attention on a CPU rounds its logits by up to 4e-4 here: below that two engines may rightly differ.
-    """
-    prompts, expected = [], []
-    for prompt in random_prompts(2 * count):
-        margins = []
-        ids = plain_loop(model, prompt, rules_of(plan), margins=margins)
-        if min(margins, default=1.0) > margin:
-            prompts.append(prompt)
-            expected.append(ids)
-        if len(prompts) == count:
-            return prompts, expected
-    raise AssertionError(f"{len(prompts)} of {2 * count} prompts are decided; {count} are needed")
 
 
 @pytest.mark.parametrize("num_ignore", [0, 1, 2, 8, 16])
