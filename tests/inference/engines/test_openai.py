@@ -253,9 +253,11 @@ def test_a_generation_that_fills_the_servers_context_has_no_report_and_is_made_a
     plan = plan_with_stop(single_ids(), starts_thinking=False, max_answer_tokens=None)
     plan = replace(plan, delimiters=replace(plan.delimiters, stops=plan.delimiters.ends[-1:]))
     prompts = [tuple(random_prompts(1, longest=40)[0]) + (5,) * 440]
+    calls = count_calls(engine)
     samples = run(engine, prompts, plan)
     assert samples == run(TransformersEngine(model, make_tokenizer()), prompts, plan)
-    assert samples[0].finish_reason in ("context_length", "stop")
+    assert len(prompts[0]) + len(samples[0].ids) == CONTEXT
+    assert calls[0] > 1
 
 
 def test_vllms_server_refuses_a_bad_plan_with_status_400(address):
