@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from curation.errors import ConfigError
-from inference.controls import TOKENS_PER_STEP
 from inference.evaluation.folder import RUN, read_json
 from inference.evaluation.summary import RunTable, read_run
 from inference.intervals import Interval
+from inference.methods.limits import thinking_limit
+from inference.methods.registry import method_from_json
+from inference.methods.single import ClassConditional
 from inference.metrics import FREE, TRUNCATION, WAIT, Curve, Run, measure_arms
 
 # what runs of one curve should have in common; a difference is said, and may be what is compared
@@ -76,22 +78,15 @@ def arm_of(method: Mapping[str, Any]) -> str:
 
 
 def limits_of(method: Mapping[str, Any], free_tokens: float | None) -> tuple[float | None, float | None]:
-    """(most, least) mean thinking tokens that a run was to keep to, as the paper counted Control (appendix E.1).
+    """(most, least) mean thinking tokens that a run was to keep to; see `methods.limits`.
 
     Args:
         free_tokens: mean of a run without control, which class-conditional prompts are measured by.
     """
-    name, forcing = method["name"], method.get("forcing") or {}
-    if name == "token_conditional":
-        return float(method["num_tokens"]), None
-    if name == "step_conditional":
-        return float(TOKENS_PER_STEP * method["num_steps"]), None
-    if name == "class_conditional":
+    if method["name"] == ClassConditional.name:
         return (free_tokens, None) if method["length"] == "short" else (None, free_tokens)
-    cap = method.get("max_thinking_tokens", forcing.get("max_thinking_tokens"))
-    if cap is None:
-        return None, None
-    return float(cap) * method.get("num_samples", 1), None
+    limit = thinking_limit(method_from_json(method))
+    return (None if limit is None else float(limit)), None
 
 
 def _runs(

@@ -15,7 +15,8 @@ from inference.evaluation.folder import SAMPLES
 from tests.inference.evaluation.runs import evaluate
 from tests.inference.models import make_tokenizer
 
-NUM_PROBLEMS = 200
+# more than any number of children does
+NUM_PROBLEMS = 400
 
 
 def main(folder, num_kills, seed):
@@ -48,8 +49,9 @@ def _dying(num_trials, delay):
     def on_progress(progress):
         seen.append(progress)
         if len(seen) == num_trials + 1:  # the first one is the beginning
-            timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL))
-            timer.start()
+            threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        elif len(seen) > num_trials + 9:  # the timer's thread is late
+            os.kill(os.getpid(), signal.SIGKILL)
 
     return on_progress
 
