@@ -160,6 +160,11 @@ def key_around(listing: Listing, question_hash: str, num_rows: int = PAGE_ROWS) 
     return ordered.key(int(ordered.rows[start - 1])) if start else ""
 
 
+def count_matching(listing: Listing) -> int:
+    """How many questions a listing has now; like `matching_pks`, it may wait until the pool is read."""
+    return read_counts(listing.filter, looked(is_fresh=True)).total
+
+
 def matching_pks(listing: Listing) -> Iterator[list[int]]:
     """The keys of all questions of a listing in its order, piece by piece, for actions on and exports of all rows.
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,13 +13,14 @@ from django.views.decorators.http import require_POST, require_safe
 from curation.errors import ConfigError, ConflictError, NotFoundError, S1WebError
 from s1web.browse import cells, services, showing
 from s1web.browse import export as exports
+from s1web.browse.deciding import UnseenError, decide_on_filter, decide_on_picked
 from s1web.browse.filters import Listing
-from s1web.browse.queries import matching_pks, read_counts, read_page
+from s1web.browse.queries import read_counts, read_page
 from s1web.browse.store import looked
-from s1web.pool.models import Question
 from s1web.pool.search.words import FIELDS
 from s1web.review import queries as review
-from s1web.review.services import NOT_REVIEWED, STATES, decide, undo
+from s1web.review.rights import may_undo
+from s1web.review.services import NOT_REVIEWED, STATES, undo_as
 from s1web.roles import Role, has_role, role_required
 from s1web.selections.queries import newest_selections
 from s1web.streaming import stream
@@ -33,7 +33,6 @@ SHORTCUTS = (
     ("n", "Next page; p: the one before"),
 )
 _NUM_SELECTIONS = 50
-_MAX_PICKED = 200
 
 
 @require_safe
@@ -111,11 +110,16 @@ def decide_on(request: HttpRequest) -> HttpResponseBase:
     """Give a review state to the picked rows, or to all of a filter once its number was seen."""
     state, query = request.POST.get("state", ""), request.POST.get("list", "")
     state = NOT_REVIEWED if state == "none" else state
+    user: Any = request.user
     try:
-        listing = Listing.parse(QueryDict(query))
+        listing = replace(Listing.parse(QueryDict(query)), after="", before="")
         if request.POST.get("scope") == "all":
-            return _decide_on_all(request, listing, state)
-        change = decide([_picked(request)], state, user=request.user)  # type: ignore[arg-type]
+            change = decide_on_filter(listing, state, user=user, confirmed=_confirmed(request))
+            query = listing.query()
+        else:
+            change = decide_on_picked(request.POST.getlist("row"), state, user=user)
+    except UnseenError as unseen:
+        return _ask(request, listing, state, unseen.total)
     except S1WebError as error:
         messages.error(request, str(error))
     else:
@@ -123,60 +127,36 @@ def decide_on(request: HttpRequest) -> HttpResponseBase:
     return redirect(f"{reverse('browse:pool')}?{query}")
 
 
-def _decide_on_all(request: HttpRequest, listing: Listing, state: str) -> HttpResponseBase:
-    if not has_role(request.user, Role.CURATOR):
-        raise PermissionDenied(f"Deciding on all questions of a filter needs the role {Role.CURATOR.value}.")
-    query = listing.query(after="", before="")
-    total = read_counts(listing.filter).total
-    if request.POST.get("confirmed") != str(total):
-        context = {
-            "state": state,
-            "sent_state": request.POST.get("state", ""),
-            "total": total,
-            "query": query,
-            "has_changed": "confirmed" in request.POST,
-            "chips": showing.chips(listing, showing.labels(read_counts(listing.filter))),
-        }
-        return render(request, "browse/confirm.html", context)
-    change = decide(
-        matching_pks(replace(listing, after="", before="")),
-        state,
-        user=request.user,  # type: ignore[arg-type]
-        scope=query or "all",
-    )
-    messages.success(request, f"{_questions(change.num_questions)}: {state or 'not reviewed'}.")
-    return redirect(f"{reverse('browse:pool')}?{query}")
+def _confirmed(request: HttpRequest) -> int | None:
+    """How many questions the page said that they are."""
+    text = request.POST.get("confirmed", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
-def _picked(request: HttpRequest) -> list[int]:
-    hashes = request.POST.getlist("row")
-    if not hashes:
-        raise ConflictError("no question is picked; tick some rows, or choose all of the filter")
-    if len(hashes) > _MAX_PICKED:
-        raise ConflictError(
-            f"{len(hashes):,} questions are picked; at most {_MAX_PICKED} at a time, or all of a filter"
-        )
-    return list(Question.objects.filter(question_hash__in=hashes).values_list("pk", flat=True))
+def _ask(request: HttpRequest, listing: Listing, state: str, total: int) -> HttpResponse:
+    """The page that says how many questions they are, and asks for a yes."""
+    context = {
+        "state": state,
+        "sent_state": request.POST.get("state", ""),
+        "total": total,
+        "query": listing.query(),
+        "has_changed": "confirmed" in request.POST,
+        "chips": showing.chips(listing, showing.labels(read_counts(listing.filter))),
+    }
+    return render(request, "browse/confirm.html", context)
 
 
 @require_safe
 def changes(request: HttpRequest) -> HttpResponse:
-    context = {
-        "changes": review.newest_changes(),
-        "may_undo_all": has_role(request.user, Role.CURATOR),
-        "may_undo_own": has_role(request.user, Role.REVIEWER),
-    }
+    context = {"changes": [(change, may_undo(request.user, change)) for change in review.newest_changes()]}
     return render(request, "browse/changes.html", context)
 
 
 @require_POST
 @role_required(Role.REVIEWER)
 def undo_change(request: HttpRequest, pk: int) -> HttpResponseBase:
-    is_own = review.is_of(request.user, pk)  # type: ignore[arg-type]
-    if not is_own and not has_role(request.user, Role.CURATOR):
-        raise PermissionDenied(f"Taking back what others decided needs the role {Role.CURATOR.value}.")
     try:
-        change = undo(pk, request.user)  # type: ignore[arg-type]
+        change = undo_as(request.user, pk)  # type: ignore[arg-type]
     except NotFoundError as error:
         raise Http404(str(error)) from None
     except ConflictError as error:

@@ -19,8 +19,3 @@ def last_change_of(user: "User") -> ReviewChange | None:
     """What a user changed last, if it still stands."""
     change = ReviewChange.objects.filter(made_by=user).order_by("-pk").first()
     return change if change and change.undone_at is None else None
-
-
-def is_of(user: "User", pk: int) -> bool:
-    """Whether a change was made by this user."""
-    return ReviewChange.objects.filter(pk=pk, made_by=user).exists()

@@ -12,6 +12,7 @@ from s1web import bulk
 from s1web.pool.models import Question
 from s1web.pool.version import bump
 from s1web.review.models import ChangedQuestion, ReviewChange, ReviewState
+from s1web.review.rights import demand_undo
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
 NOT_REVIEWED = ""
 STATES = (*ReviewState.State.values, NOT_REVIEWED)
 _PIECE = 5_000
+
+
+def check_state(state: str) -> None:
+    """Refuse what is none of STATES.
+
+    Raises:
+        ConfigError: with those that there are.
+    """
+    if state not in STATES:
+        raise ConfigError(f"{state!r:.60} is no review state; there are {', '.join(filter(None, STATES))}")
 
 
 @transaction.atomic
@@ -36,8 +47,7 @@ def decide(
         ConfigError: no such state.
         ConflictError: none of the questions would change.
     """
-    if state not in STATES:
-        raise ConfigError(f"{state!r:.60} is no review state; there are {', '.join(filter(None, STATES))}")
+    check_state(state)
     bulk.take_turn()
     change = ReviewChange.objects.create(state=state, scope=scope, made_by=user)
     for piece in _pieces(pieces):
@@ -55,6 +65,20 @@ def decide(
     return change
 
 
+def undo_as(user: "User", pk: int) -> ReviewChange:
+    """Take a change back in a user's name, if he may: his own, or with a higher role anybody's.
+
+    Raises:
+        NotFoundError, ConflictError: see `undo`.
+        PermissionDenied: it is not for this user to take it back.
+    """
+    change = ReviewChange.objects.filter(pk=pk).first()
+    if change is None:
+        raise _no_change(pk)
+    demand_undo(user, change)
+    return undo(pk, user)
+
+
 @transaction.atomic
 def undo(pk: int, user: "User | None" = None) -> ReviewChange:
     """Give the questions of a change the states that they had before; those changed again since keep theirs.
@@ -67,7 +91,7 @@ def undo(pk: int, user: "User | None" = None) -> ReviewChange:
     if not ReviewChange.objects.filter(pk=pk, undone_at=None).update(undone_at=Now(), undone_by=user):
         if ReviewChange.objects.filter(pk=pk).exists():
             raise ConflictError(f"change {pk} was taken back already")
-        raise NotFoundError(f"there is no change {pk}; it may have gone with its questions")
+        raise _no_change(pk)
     change = ReviewChange.objects.get(pk=pk)
     # of those that a later change touched, that one decides, whatever it decided
     later = ChangedQuestion.objects.filter(change__pk__gt=pk, change__undone_at=None).values("question_id")
@@ -84,6 +108,10 @@ def undo(pk: int, user: "User | None" = None) -> ReviewChange:
     change.save(update_fields=["num_restored"])
     bump()
     return change
+
+
+def _no_change(pk: int) -> NotFoundError:
+    return NotFoundError(f"there is no change {pk}; it may have gone with its questions")
 
 
 def _pieces(pieces: Iterable[Sequence[int]]) -> Iterable[list[int]]:

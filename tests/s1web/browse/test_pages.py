@@ -14,13 +14,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from s1web.browse import deciding
 from s1web.browse.columns import QUALITY_RULES
-from s1web.browse.filters import DEFAULT_SHOWN, SHOWN
+from s1web.browse.filters import DEFAULT_SHOWN, SHOWN, Listing
 from s1web.browse.models import SavedView
-from s1web.browse.queries import read_counts, read_page
+from s1web.browse.queries import matching_pks, read_counts, read_page
 from s1web.pool.models import Question
 from s1web.pool.search.index import index_texts
+from s1web.review import services
 from s1web.review.models import ReviewChange, ReviewState
+from s1web.roles import set_role
 from tests.s1web.browse.conftest import listing
 from tests.s1web.jobs.conftest import SignedIn, make_user, signed_in
 from tests.s1web.pools import load_rows
@@ -259,6 +262,34 @@ def test_all_of_a_filter_get_a_state_once_their_number_was_seen(pool: None, sign
     assert f"curator {total} keep small=wrong&amp;review=none" in listed
 
 
+def test_all_of_a_filter_are_those_that_were_seen_or_none_is_changed(
+    pool: None, signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody decides on one of them between the count and the change."""
+    curator = User.objects.create(username="late")
+    set_role(curator, "curator")
+    wanted = listing("small=wrong&review=none")
+    total = read_page(wanted).total
+    pks = [pk for piece in matching_pks(wanted) for pk in piece]
+
+    def count_and_change(asked: Listing) -> int:
+        services.decide([pks[:1]], "drop")
+        return total
+
+    monkeypatch.setattr(deciding, "count_matching", count_and_change)
+    before = ReviewChange.objects.count()
+    with pytest.raises(deciding.UnseenError, match=f"^{total - 1:,} questions fulfil this filter now, and {total:,}"):
+        deciding.decide_on_filter(wanted, "keep", user=curator, confirmed=total)
+    assert ReviewChange.objects.count() == before + 1
+    assert not ReviewState.objects.filter(pk__in=pks, state="keep").exists()
+
+
+def test_a_state_that_is_none_is_refused_before_anybody_is_asked(pool: None, signed_in: SignedIn) -> None:
+    client = signed_in("curator")
+    assert decide(client, scope="all", state="maybe", list="small=wrong") == 302
+    assert "is no review state" in words_of(page_of(client))
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
@@ -286,7 +317,7 @@ def test_who_may_decide(pool: None, signed_in: SignedIn) -> None:
     assert signed_in("reviewer").get(reverse("browse:decide")).status_code == 405
     change = ReviewChange.objects.latest("pk")
     assert signed_in("viewer").post(reverse("browse:undo", args=[change.pk])).status_code == 403
-    assert signed_in("reviewer").post(reverse("browse:undo", args=[10**6])).status_code in (403, 404)
+    assert signed_in("reviewer").post(reverse("browse:undo", args=[10**6])).status_code == 404
     other = Client()
     other.force_login(User.objects.get(username="reviewer"))
     foreign = ReviewChange.objects.create(state="keep", made_by=None)
