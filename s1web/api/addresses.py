@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path, register_converter
 from django.urls.converters import StringConverter
 
-from s1web.api.routes import comparing, jobs, pool, questions, selections, views
+from s1web.api.routes import comparing, jobs, pool, questions, review, selections, views
 
 
 class HashConverter(StringConverter):
@@ -39,6 +39,12 @@ operations: list[URLPattern] = [
     path("questions/<question:question_hash>", questions.QuestionDetail.as_view()),
     path("questions/<question:question_hash>/neighbours", questions.QuestionNeighbours.as_view()),
     path("questions/<question:question_hash>/traces/<number:trace_id>", questions.TraceDetail.as_view()),
+    path("questions/<question:question_hash>/contamination/overrule", review.Overrule.as_view()),
+    path("questions/<question:question_hash>/contamination/reinstate", review.Reinstate.as_view()),
+    path("review/changes", review.Changes.as_view()),
+    path("review/changes/<number:change_id>/undo", review.Undo.as_view()),
+    path("review/questions", review.DecideOnQuestions.as_view()),
+    path("review/filter", review.DecideOnFilter.as_view()),
     path("clusters", pool.Clusters.as_view()),
     path("map", pool.Map.as_view()),
     path("map/points.jsonl", pool.MapPoints.as_view()),
@@ -57,6 +63,8 @@ operations: list[URLPattern] = [
     path("compare", comparing.Compare.as_view()),
     path("compare/questions", comparing.CompareQuestions.as_view()),
     path("stability/<number:job_id>", comparing.Stability.as_view()),
+    path("ablations", comparing.Ablations.as_view()),
+    path("ablations/<number:job_id>", comparing.AblationDetail.as_view()),
     path("jobs", jobs.Jobs.as_view()),
     path("jobs/kinds", jobs.JobKinds.as_view()),
     path("jobs/plan", jobs.JobPlan.as_view()),

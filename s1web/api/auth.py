@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from s1web.api.models import ApiToken
 from s1web.api.scopes import Scope
 from s1web.api.tokens import find_token, mark_used
-from s1web.roles import has_role, role_of
+from s1web.roles import Role, has_role, role_of
 from s1web.signin import MAX_FAILURES, WINDOW_SECONDS
 
 REALM = 'Bearer realm="s1web"'
@@ -87,8 +87,11 @@ class _DocumentedSession(OpenApiAuthenticationExtension):
         }
 
 
-def demand(request: Request, scope: Scope | None) -> None:
+def demand(request: Request, scope: Scope | None, role: Role | None = None) -> None:
     """Refuse what neither the token nor the user's role allows; without a scope, any user may.
+
+    Args:
+        role: where it takes a higher one than the scope does.
 
     Raises:
         NotAuthenticated: nobody asks.
@@ -103,10 +106,11 @@ def demand(request: Request, scope: Scope | None) -> None:
         raise PermissionDenied(
             f"this needs the scope {scope.value}; the token has {has}: make another at /api/tokens/"
         )
-    if not has_role(request.user, scope.role):
+    needed = role or scope.role
+    if not has_role(request.user, needed):
         own = role_of(request.user)
         raise PermissionDenied(
-            f"this needs the role {scope.role.value} or one above it; yours is {own.value if own else 'none'}: "
+            f"this needs the role {needed.value} or one above it; yours is {own.value if own else 'none'}: "
             "ask an admin for it"
         )
 

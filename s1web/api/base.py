@@ -25,6 +25,7 @@ from s1web.api.problems import answer_exception
 TOPICS = {
     "pool": "Pool",
     "questions": "Questions",
+    "review": "Review",
     "views": "Saved views",
     "selections": "Runs and selections",
     "comparing": "Preview and comparison",
@@ -105,7 +106,7 @@ class Operations(APIView):
         super().initial(request, *args, **kwargs)
         handler = getattr(self, str(request.method).lower(), None)
         declared = getattr(handler, "operation", None)
-        demand(request, declared.scope if declared else None)
+        demand(request, declared.scope if declared else None, declared.role if declared else None)
         if declared is None:
             raise exceptions.MethodNotAllowed(str(request.method))
         for name, value in _values(request.query_params, kwargs):

@@ -13,6 +13,7 @@ from rest_framework import serializers
 
 from s1web.api.problems import MEDIA_TYPE, Problem
 from s1web.api.scopes import Scope
+from s1web.roles import Role
 
 Handler = Callable[..., Any]
 BY_KIND = "by the kind of job"
@@ -61,11 +62,16 @@ class Example:
 
 @dataclass(frozen=True)
 class Operation:
-    """What is known of an operation apart from its schema."""
+    """What is known of an operation apart from its schema.
+
+    Attributes:
+        role: a higher one than its scope's; None: that one is enough.
+    """
 
     scope: Scope | None
     example: Example
     is_streamed: bool
+    role: Role | None = None
 
 
 def operation(
@@ -73,6 +79,7 @@ def operation(
     summary: str,
     *,
     scope: Scope | None,
+    role: Role | None = None,
     answer: Any = None,
     status: int = 200,
     query: type[serializers.Serializer] | None = None,
@@ -87,6 +94,7 @@ def operation(
 
     Args:
         scope: None: the handler demands it, by the kind of a job.
+        role: what it takes where that is more than the scope does.
         answer: serializer of the body; None: it has none.
         query: what stands behind the question mark, if a serializer reads it.
         errors: statuses beside 401, 403 and 429.
@@ -109,7 +117,7 @@ def operation(
 
     def declare(handler: Handler) -> Handler:
         said = " ".join((handler.__doc__ or "").split())
-        handler.operation = Operation(scope, shown, bool(streamed))  # type: ignore[attr-defined]
+        handler.operation = Operation(scope, shown, bool(streamed), role)  # type: ignore[attr-defined]
         return extend_schema(
             operation_id=name,
             summary=summary,
@@ -120,7 +128,7 @@ def operation(
             examples=[OpenApiExample("Example", shown.body, request_only=True)] if shown.body is not None else None,
             extensions={
                 "x-scope": scope.value if scope else BY_KIND,
-                "x-role": scope.role.value if scope else BY_KIND,
+                "x-role": (role or scope.role).value if scope else BY_KIND,
                 "x-example": shown,
             },
         )(handler)

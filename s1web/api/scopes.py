@@ -11,7 +11,8 @@ class Scope(models.TextChoices):
     POOL_READ = "pool:read", "read questions, traces, clusters, the map and saved views"
     SELECTIONS_READ = "selections:read", "read runs, selections and comparisons, preview recipes"
     VIEWS_WRITE = "views:write", "save and delete one's own views of the pool"
-    CURATE = "curate", "plan and submit curation and seed stability"
+    REVIEW_WRITE = "review:write", "set and undo review states, decide on evidence of contamination"
+    CURATE = "curate", "plan and submit curation, ablations and seed stability"
     JOBS_READ = "jobs:read", "read jobs"
     JOBS_WRITE = "jobs:write", "plan and submit other jobs; confirm, pause, resume, retry, cancel"
     EXPORTS = "exports", "download filtered rows with their texts, submit exports"
@@ -25,6 +26,8 @@ _ROLES = {
     Scope.POOL_READ: Role.VIEWER,
     Scope.SELECTIONS_READ: Role.VIEWER,
     Scope.VIEWS_WRITE: Role.VIEWER,
+    # all of a filter, and what others decided, takes a curator
+    Scope.REVIEW_WRITE: Role.REVIEWER,
     Scope.CURATE: Role.CURATOR,
     Scope.JOBS_READ: Role.VIEWER,
     # one's own jobs are stopped without a role; what more is needed depends on the job

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, Max, OuterRef, Q
 
 from curation.decontamination import EvaluationIndex, Overlap
-from curation.errors import ConfigError, NotFoundError
+from curation.errors import ConfigError, ConflictError, NotFoundError
 from s1web import bulk
 from s1web.pool.models import Benchmark, Contamination, ContaminationRuling, Problem, Question
 from s1web.pool.version import bump
@@ -134,10 +134,11 @@ def overrule(question_hash: str, *, reason: str, decided_by: str, evidence: Coll
     """Declare a question not contaminated, against evidence found so far, with a reason; returns the pairs overruled.
 
     Args:
-        evidence: primary keys of the pieces that are overruled; None is all there are.
+        evidence: primary keys of the pieces that are overruled, which all have to stand; None is all there are.
 
     Raises:
         NotFoundError: the pool has no such question, or there is no such evidence against it.
+        ConflictError: a piece that was chosen is overruled already.
         ConfigError: no reason is given.
     """
     if not reason.strip():
@@ -145,6 +146,10 @@ def overrule(question_hash: str, *, reason: str, decided_by: str, evidence: Coll
     pieces = _pieces(question_hash, evidence)
     if not pieces:
         raise NotFoundError(f"question {question_hash!r} has no evidence of contamination to overrule")
+    if evidence is not None:
+        for piece in pieces:
+            if piece.decision == Contamination.Decision.OVERRULED:
+                raise ConflictError(f"evidence {piece.pk} is overruled already; read the question again")
     _rule(pieces, Contamination.Decision.OVERRULED, reason.strip(), decided_by)
     return len(pieces)
 
@@ -156,25 +161,39 @@ def reinstate(
     """Let evidence that was overruled count again; returns the pairs that do.
 
     Args:
-        evidence: primary keys of the pieces; None is all that are overruled.
+        evidence: primary keys of the pieces, which all have to be overruled; None is all that are.
 
     Raises:
-        NotFoundError: none of it is overruled.
+        NotFoundError: there is no such evidence against the question, or none of it is overruled.
+        ConflictError: a piece that was chosen counts already.
     """
-    pieces = [
-        piece for piece in _pieces(question_hash, evidence) if piece.decision == Contamination.Decision.OVERRULED
-    ]
+    found = _pieces(question_hash, evidence)
+    pieces = [piece for piece in found if piece.decision == Contamination.Decision.OVERRULED]
     if not pieces:
         raise NotFoundError(f"question {question_hash!r} has no overruled evidence that could count again")
+    if evidence is not None and len(pieces) < len(found):
+        standing = next(piece.pk for piece in found if piece not in pieces)
+        raise ConflictError(f"evidence {standing} counts already; read the question again")
     _rule(pieces, Contamination.Decision.UNDECIDED, reason.strip(), decided_by)
     return len(pieces)
 
 
 def _pieces(question_hash: str, evidence: Collection[int] | None) -> list[Contamination]:
+    """The pieces against a question, held until the transaction ends, so that nobody else decides meanwhile.
+
+    Raises:
+        NotFoundError: one that was chosen is not there.
+    """
     pieces = Contamination.objects.filter(question__question_hash=question_hash)
     if evidence is not None:
         pieces = pieces.filter(pk__in=evidence)
-    return list(pieces.only("pk", "question_id", "decision"))
+    found = list(pieces.only("pk", "question_id", "decision").order_by("pk").select_for_update(of=("self",)))
+    gone = sorted(set(evidence or ()) - {piece.pk for piece in found})
+    if gone:
+        raise NotFoundError(
+            f"question {question_hash!r} has no evidence {gone[0]}; it may be gone, so read the question again"
+        )
+    return found
 
 
 def _rule(pieces: Sequence[Contamination], decision: str, reason: str, decided_by: str) -> None:

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from curation.errors import NotFoundError
+from curation.errors import ConflictError, NotFoundError
 from s1web.pool import contamination
 from s1web.pool.models import Attempt, Grade, Question, Trace
 from s1web.questions.court import Court, read_court
@@ -112,7 +112,7 @@ def overrule(request: HttpRequest, question_hash: str) -> HttpResponseBase:
             decided_by=request.user.get_username(),
             evidence=form.cleaned_data["evidence"],
         )
-    except NotFoundError as error:
+    except (NotFoundError, ConflictError) as error:
         form.add_error(None, str(error))
         return _page(request, question, court, form)
     messages.success(request, f"{_pieces(changed)} overruled. It can be made to count again below.")
@@ -134,7 +134,7 @@ def reinstate(request: HttpRequest, question_hash: str) -> HttpResponseBase:
             decided_by=request.user.get_username(),
             evidence=form.cleaned_data["evidence"],
         )
-    except NotFoundError as error:
+    except (NotFoundError, ConflictError) as error:
         messages.error(request, str(error))
     else:
         messages.success(request, f"{_pieces(changed)} counts again.")

@@ -17,6 +17,7 @@ from s1web.api.routes.selections import run_of
 from s1web.api.scopes import Scope
 from s1web.api.shapes import selections as shapes
 from s1web.jobs.models import Job
+from s1web.selections.ablations import read_ablations, submit_ablations
 from s1web.selections.comparing import CHANGES, Changed, Comparison, compare, read_changed
 from s1web.selections.preview import Asked, make_preview
 
@@ -117,6 +118,41 @@ class Stability(Operations):
         return Response(shapes.Stability({"job": job.pk, "state": job.state, "report": job.result}).data)
 
 
+class Ablations(Operations):
+    @operation(
+        "submit_ablations",
+        "Run a recipe and the paper's ablations of it",
+        scope=Scope.CURATE,
+        answer=shapes.Ablations,
+        status=202,
+        body=shapes.RecipeBody,
+        example=Example(body={"preset": "paper", "size": 100}),
+        errors=(400, 404, 409),
+        headers={"Location": "Address of the group."},
+    )
+    def post(self, request: Request) -> Response:
+        """Queues five jobs of the same size and seed at once: the recipe, and without its criteria drawn at random, over
+        domains, by length, and not at all."""
+        parent = submit_ablations(recipe_of(self.body(shapes.RecipeBody)), request.user)
+        return Response(_group(parent.pk), status=202, headers={"Location": f"/api/v1/ablations/{parent.pk}"})
+
+
+class AblationDetail(Operations):
+    @operation(
+        "read_ablations",
+        "A recipe beside its ablations",
+        scope=Scope.SELECTIONS_READ,
+        answer=shapes.Ablations,
+        parameters=[JOB],
+        example=Example(path={"job_id": "1"}),
+        errors=(404,),
+    )
+    def get(self, request: Request, job_id: int) -> Response:
+        """Sizes, domains, lengths and what each shares with the recipe, as far as their jobs are done. Give the number
+        of the recipe's own job."""
+        return Response(_group(job_id))
+
+
 def recipe_of(asked: dict[str, object]) -> Recipe:
     """The recipe of a body.
 
@@ -128,6 +164,20 @@ def recipe_of(asked: dict[str, object]) -> Recipe:
         raise ConfigError("give preset or recipe, one of the two; preset: paper, or recipe: the text of a recipe")
     recipe = find_preset(str(preset)) if preset is not None else recipe_from_toml(str(text))
     return replace(recipe, **{name: asked[name] for name in ("size", "seed") if name in asked})  # type: ignore[arg-type]
+
+
+def _group(job_id: int) -> dict[str, object]:
+    """A group of ablations, the recipe first.
+
+    Raises:
+        NotFoundError: the job is the parent of none.
+    """
+    found = read_ablations(job_id)
+    if not found:
+        raise NotFoundError(
+            f"job {job_id} has no ablations; POST /api/v1/ablations names the job that they belong to"
+        )
+    return dict(shapes.Ablations({"job": job_id, "items": found}).data)
 
 
 def _changed(comparison: Comparison, change: str, start: int, stop: int) -> Sequence[Changed]:

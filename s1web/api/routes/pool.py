@@ -96,7 +96,7 @@ class QuestionFacets(Operations):
     )
     def get(self, request: Request) -> Response:
         """For each value of each facet, how many questions have it and fulfil all other conditions."""
-        return Response(shapes.Facets(read_counts(_conditions(request.query_params).filter)).data)
+        return Response(shapes.Facets(read_counts(conditions_of(request.query_params).filter)).data)
 
 
 class QuestionLines(Operations):
@@ -112,7 +112,7 @@ class QuestionLines(Operations):
     )
     def get(self, request: Request) -> HttpResponseBase:
         """One JSON object a line: what lists show, whole texts, the question's own trace; sent while it is read."""
-        pieces = exports.read_jsonl(_conditions(request.query_params))
+        pieces = exports.read_jsonl(conditions_of(request.query_params))
         # what cannot be read is said as a problem, not in the middle of a file
         first = next(pieces, "")
         return stream(
@@ -219,10 +219,10 @@ def _listing(request: Request, view: Operations) -> tuple[Listing, Pager]:
     for name in _PAGING:
         if name in request.query_params:
             paging.setlist(name, request.query_params.getlist(name))
-    return _conditions(request.query_params), view.pager(checked(PagingQuery, paging))
+    return conditions_of(request.query_params), view.pager(checked(PagingQuery, paging))
 
 
-def _conditions(query: QueryDict) -> Listing:
+def conditions_of(query: QueryDict) -> Listing:
     """The filter and the order.
 
     Raises:

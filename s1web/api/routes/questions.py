@@ -37,7 +37,7 @@ class QuestionDetail(Operations):
     def get(self, request: Request, question_hash: str) -> Response:
         """Whole texts, attempts with grades and judges' words, evidence of contamination, its fate in every run.
         Texts of traces come one by one."""
-        question = _find(question_hash)
+        question = question_of(question_hash)
         view, court = read_question(question), read_court(question)
         fates, has_older_runs = read_history(question)
         texts = dict(Attempt.objects.filter(pk__in=[a.pk for a in view.attempts]).values_list("pk", "text"))
@@ -90,7 +90,7 @@ class QuestionNeighbours(Operations):
     def get(self, request: Request, question_hash: str) -> Response:
         """The ten nearest questions and the five nearest evaluation questions, by their embeddings. More:
         /questions?near=HASH."""
-        likeness = read_likeness(_find(question_hash))
+        likeness = read_likeness(question_of(question_hash))
         if likeness.problem:
             raise NotFoundError(likeness.problem)
         problems = [
@@ -100,7 +100,12 @@ class QuestionNeighbours(Operations):
         return Response(shapes.Neighbours({"questions": likeness.questions, "problems": problems}).data)
 
 
-def _find(question_hash: str) -> Question:
+def question_of(question_hash: str) -> Question:
+    """The question of that hash with its source.
+
+    Raises:
+        NotFoundError: there is none.
+    """
     question = Question.objects.select_related("source").filter(question_hash=question_hash).first()
     if question is None:
         raise NotFoundError(f"the pool has no question {question_hash!r}; give the 16 hex digits of its hash")

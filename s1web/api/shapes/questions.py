@@ -69,6 +69,7 @@ class Ruling(serializers.Serializer):
 
 
 class Evidence(serializers.Serializer):
+    id = serializers.IntegerField(source="evidence.pk", help_text="Names it, to decide on it.")
     benchmark = serializers.CharField(source="evidence.problem.benchmark.name")
     problem = serializers.CharField(source="evidence.problem.key")
     problem_text = serializers.CharField(source="evidence.problem.text")

@@ -179,3 +179,39 @@ class Stability(serializers.Serializer):
     job = serializers.IntegerField()
     state = serializers.CharField(help_text="Of the job; the report is there once it is done.")
     report = serializers.DictField(allow_null=True, help_text="Overlap, outcomes by seed, domains; null until then.")
+
+
+class PublishedScore(serializers.Serializer):
+    benchmark = serializers.CharField()
+    accuracy = serializers.FloatField(help_text="Percent.")
+    low = serializers.FloatField(allow_null=True, help_text="95% interval of the difference to s1K, in points.")
+    high = serializers.FloatField(allow_null=True)
+
+
+class PublishedSelection(serializers.Serializer):
+    title = serializers.CharField()
+    scores = PublishedScore(many=True)
+
+
+class Ablation(serializers.Serializer):
+    job = serializers.IntegerField(source="job.pk")
+    state = serializers.CharField(source="job.state", help_text="Of the job; figures are there once it is done.")
+    recipe = serializers.CharField(source="recipe.name")
+    method = serializers.CharField(
+        allow_blank=True, help_text="random, diverse, longest or full; empty: the recipe itself."
+    )
+    run = serializers.IntegerField(source="run.pk", allow_null=True, default=None)
+    size = serializers.IntegerField(source="spread.size", allow_null=True, default=None)
+    domains = serializers.DictField(
+        source="spread.domains", child=serializers.IntegerField(), allow_null=True, default=None
+    )
+    median_tokens = serializers.FloatField(source="spread.median_tokens", allow_null=True, default=None)
+    mean_tokens = serializers.FloatField(source="spread.mean_tokens", allow_null=True, default=None)
+    shared = serializers.IntegerField(allow_null=True, help_text="Questions in common with the recipe's selection.")
+    jaccard = serializers.FloatField(allow_null=True, help_text="Shared questions over those in either.")
+    published = PublishedSelection(allow_null=True, help_text="What s1 measured after training on its own.")
+
+
+class Ablations(serializers.Serializer):
+    job = serializers.IntegerField(help_text="Of the recipe itself, which the others belong to.")
+    items = Ablation(many=True, help_text="The recipe first.")

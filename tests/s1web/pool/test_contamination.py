@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from curation.errors import ConfigError, NotFoundError
+from curation.errors import ConfigError, ConflictError, NotFoundError
 from curation.hashing import question_hash
 from s1web.pool import contamination
 from s1web.pool.contamination import (
@@ -434,6 +434,18 @@ def test_evidence_against_another_question_is_not_overruled(doubtful: str, tmp_p
         overrule(doubtful, reason="a phrase", decided_by="ada", evidence=[other.pk])
     other.refresh_from_db()
     assert other.decision == ""
+
+
+def test_what_was_decided_meanwhile_is_not_decided_again_and_nothing_else_is(doubtful: str) -> None:
+    first, second = Contamination.objects.order_by("pk")
+    overrule(doubtful, reason="a phrase", decided_by="ada", evidence=[first.pk])
+    with pytest.raises(ConflictError, match=f"evidence {first.pk} is overruled already"):
+        overrule(doubtful, reason="so are both", decided_by="bob", evidence=[first.pk, second.pk])
+    with pytest.raises(ConflictError, match=f"evidence {second.pk} counts already"):
+        reinstate(doubtful, decided_by="bob", evidence=[first.pk, second.pk])
+    with pytest.raises(NotFoundError, match="has no evidence 999999"):
+        overrule(doubtful, reason="so is this", decided_by="bob", evidence=[second.pk, 999_999])
+    assert list(ContaminationRuling.objects.values_list("contamination", "decided_by")) == [(first.pk, "ada")]
 
 
 def test_each_decision_is_another_state_of_the_pool(doubtful: str) -> None:

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from curation.presets import find_preset
 from curation.text import words
-from s1web.pool.contamination import overrule
+from s1web.pool.contamination import overrule, reinstate
 from s1web.pool.models import Contamination, Question
 from s1web.questions.court import lit_text, read_court
 from s1web.questions.history import MAX_RUNS, read_history
@@ -50,12 +50,13 @@ def test_of_a_long_text_the_part_around_the_shared_words_is_shown():
 def test_the_longest_evidence_comes_first_with_its_history_newest_first(question: Question):
     first = Contamination.objects.get(problem__key="p0")
     overrule(question.question_hash, reason="a song", decided_by="ada", evidence=[first.pk])
+    reinstate(question.question_hash, decided_by="ada", evidence=[first.pk])
     overrule(question.question_hash, reason="a poem", decided_by="bob", evidence=[first.pk])
     court = read_court(question)
     assert [piece.evidence.num_words for piece in court.pieces] == [len(FERRY.split()) - 1, len(CLERKS.split())]
     assert (court.num_pieces, court.num_standing) == (2, 1)
     (piece,) = [piece for piece in court.pieces if piece.is_overruled]
-    assert [ruling.reason for ruling in piece.rulings] == ["a poem", "a song"]
+    assert [ruling.reason for ruling in piece.rulings] == ["a poem", "", "a song"]
 
 
 @pytest.mark.usefixtures("demo_pool")
