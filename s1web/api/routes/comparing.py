@@ -131,8 +131,8 @@ class Ablations(Operations):
         headers={"Location": "Address of the group."},
     )
     def post(self, request: Request) -> Response:
-        """Queues five jobs of the same size and seed at once: the recipe, and without its criteria drawn at random, over
-        domains, by length, and not at all."""
+        """Queues five jobs at once, of the same size and seed: the recipe, and without its criteria random, diverse,
+        longest and full."""
         parent = submit_ablations(recipe_of(self.body(shapes.RecipeBody)), request.user)
         return Response(_group(parent.pk), status=202, headers={"Location": f"/api/v1/ablations/{parent.pk}"})
 
@@ -148,8 +148,8 @@ class AblationDetail(Operations):
         errors=(404,),
     )
     def get(self, request: Request, job_id: int) -> Response:
-        """Sizes, domains, lengths and what each shares with the recipe, as far as their jobs are done. Give the number
-        of the recipe's own job."""
+        """Sizes, domains, lengths and what each shares with the recipe, as far as jobs are done. Give the number of
+        the recipe's own job."""
         return Response(_group(job_id))
 
 

@@ -30,14 +30,14 @@ class Changes(Operations):
         "list_changes",
         "Changes of review states",
         scope=Scope.POOL_READ,
-        answer=paged(shapes.Change),
+        answer=paged(shapes.ReviewChange),
         query=PagingQuery,
     )
     def get(self, request: Request) -> Response:
         """The newest first, those undone too."""
         pager = self.pager()
         changes = ReviewChange.objects.select_related("made_by", "undone_by")
-        return self.page(pager, newest_first(changes, pager), shapes.Change)
+        return self.page(pager, newest_first(changes, pager), shapes.ReviewChange)
 
 
 class DecideOnQuestions(Operations):
@@ -45,7 +45,7 @@ class DecideOnQuestions(Operations):
         "decide_on_questions",
         "Set the review state of picked questions",
         scope=Scope.REVIEW_WRITE,
-        answer=shapes.Change,
+        answer=shapes.ReviewChange,
         status=201,
         body=shapes.DecideOnQuestionsBody,
         example=Example(body={"state": "drop", "questions": [HASH]}),
@@ -55,7 +55,7 @@ class DecideOnQuestions(Operations):
         """All of them or none. The answer is the change, which can be undone."""
         asked = self.body(shapes.DecideOnQuestionsBody)
         change = decide_on_picked(asked["questions"], asked["state"], user=request.user)
-        return Response(shapes.Change(change).data, status=201)
+        return Response(shapes.ReviewChange(change).data, status=201)
 
 
 class DecideOnFilter(Operations):
@@ -64,7 +64,7 @@ class DecideOnFilter(Operations):
         "Set the review state of all questions of a filter",
         scope=Scope.REVIEW_WRITE,
         role=ALL_ROLE,
-        answer=shapes.Change,
+        answer=shapes.ReviewChange,
         status=201,
         body=shapes.DecideOnFilterBody,
         example=Example(body={"state": "keep", "query": "small=wrong&large=wrong&review=none", "confirmed": 1179}),
@@ -75,7 +75,7 @@ class DecideOnFilter(Operations):
         asked = self.body(shapes.DecideOnFilterBody)
         listing = conditions_of(QueryDict(asked["query"]))
         change = decide_on_filter(listing, asked["state"], user=request.user, confirmed=asked["confirmed"])
-        return Response(shapes.Change(change).data, status=201)
+        return Response(shapes.ReviewChange(change).data, status=201)
 
 
 class Undo(Operations):
@@ -83,14 +83,14 @@ class Undo(Operations):
         "undo_change",
         "Undo a change of review states",
         scope=Scope.REVIEW_WRITE,
-        answer=shapes.Change,
+        answer=shapes.ReviewChange,
         parameters=[CHANGE],
         example=Example(path={"change_id": "1"}),
         errors=(404, 409),
     )
     def post(self, request: Request, change_id: int) -> Response:
         """One's own, or as a curator anybody's. Questions that were changed again since keep their state."""
-        return Response(shapes.Change(undo_as(request.user, change_id)).data)
+        return Response(shapes.ReviewChange(undo_as(request.user, change_id)).data)
 
 
 class Overrule(Operations):

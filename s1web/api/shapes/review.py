@@ -26,7 +26,7 @@ class State(serializers.ChoiceField):
         return value or NONE
 
 
-class Change(serializers.Serializer):
+class ReviewChange(serializers.Serializer):
     id = serializers.IntegerField(source="pk")
     state = State(help_text="What the questions were set to; none is not reviewed.")
     scope = serializers.CharField(

@@ -20,8 +20,10 @@ from s1web.browse import store
 from s1web.browse.filters import Listing
 from s1web.browse.services import save_view
 from s1web.browse.store import Store
+from s1web.pool.contamination import overrule
 from s1web.pool.models import Question, Trace
 from s1web.pool.version import bump
+from s1web.review.services import decide
 from s1web.roles import has_role
 from s1web.selections.models import CurationRun
 from s1web.selections.services import curate
@@ -103,7 +105,12 @@ def world(demo_pool: DemoPool, make_user: MakeUser) -> World:
     ended = timezone.now()
     make_job("done", kind="seed_stability", result=result, ended_at=ended, plan={"unit": "seeds"})
     queued = make_job("queued", kind="curate", created_by=make_user("admin"))
+    group = make_job("queued", kind="curate", title="ablations", params={"recipe": PRESETS["paper"].to_toml()})
+    make_job("queued", kind="curate", parent=group, params={"recipe": PRESETS["random"].to_toml()})
     save_view(make_user("admin"), "hard", Listing())
+    accused = list(Question.objects.filter(contaminated=True).order_by("pk")[:2])
+    overrule(accused[1].question_hash, reason="a common phrase", decided_by="ada")
+    change = decide([[accused[0].pk]], "drop", user=make_user("reviewer"))
     trace = Trace.objects.select_related("question").order_by("pk").first()
     assert trace is not None
     names = {
@@ -113,6 +120,9 @@ def world(demo_pool: DemoPool, make_user: MakeUser) -> World:
         "name": paper.selection.name,
         "job_id": str(queued.pk),
         "view": "hard",
+        "change_id": str(change.pk),
+        "overrule_evidence": accused[0].question_hash,
+        "reinstate_evidence": accused[1].question_hash,
     }
     return World((paper, drawn), names)
 

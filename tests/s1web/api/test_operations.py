@@ -5,11 +5,14 @@ from typing import Any
 
 import jsonschema
 import pytest
+from django.http import QueryDict
 from django.test import Client
 
 from s1web.api import document
 from s1web.api.operations import Example
 from s1web.api.scopes import Scope
+from s1web.browse.filters import Listing
+from s1web.browse.queries import read_page
 from s1web.jobs.models import Job
 
 from .conftest import Caller, MakeCaller, World
@@ -30,13 +33,27 @@ def address_of(operation: Operation, world: World) -> str:
         values["name"] = "hard"
     if name == "read_stability":
         values["job_id"] = str(Job.objects.get(kind="seed_stability").pk)
+    if name == "read_ablations":
+        values["job_id"] = str(Job.objects.get(kind="curate", title="ablations").pk)
+    if name in ("overrule_evidence", "reinstate_evidence"):
+        values["question_hash"] = world.names[name]
     address = example.address(path, **values)
     return address.replace("a=1&b=2", f"a={world.runs[0].pk}&b={world.runs[1].pk}")
 
 
+def body_of(operation: Operation, world: World) -> Any:
+    """The example's body with a question and a number that this pool has."""
+    body = operation[3].body
+    if operation[0] == "decide_on_questions":
+        return body | {"questions": [world.names["question_hash"]]}
+    if operation[0] == "decide_on_filter":
+        return body | {"confirmed": read_page(Listing.parse(QueryDict(body["query"]))).total}
+    return body
+
+
 def send(caller: Client, operation: Operation, world: World) -> Any:
-    _, method, _, example = operation
-    return Caller.send(caller, method, address_of(operation, world), example.body)  # type: ignore[arg-type]
+    method, body = operation[1], body_of(operation, world)
+    return Caller.send(caller, method, address_of(operation, world), body)  # type: ignore[arg-type]
 
 
 def answer_schema(operation: Operation) -> tuple[int, str, dict[str, Any]]:
