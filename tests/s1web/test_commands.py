@@ -32,6 +32,7 @@ COMMANDS = (
     "explain",
     "export_selection",
     "overrule_contamination",
+    "stability",
     "demo_data",
     "create_user",
     "job",

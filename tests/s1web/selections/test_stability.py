@@ -1,6 +1,8 @@
 """The report on seeds as a job: what it says, what it refuses, and that it leaves nothing but itself."""
 
+import json
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,15 +10,20 @@ import pytest
 
 from curation.demo.pool import DemoPool
 from curation.errors import ConfigError, NotFoundError
-from curation.presets import MAX_SEED, PRESETS
+from curation.presets import MAX_SEED, PRESETS, recipe_from_toml
+from s1web.jobs.models import Job
 from s1web.jobs.services import make_plan, submit
 from s1web.progress import ignore
 from s1web.selections.models import CurationRun, Selection
 from s1web.selections.services import curate
 from s1web.selections.work import MAX_SEEDS, plan_seed_stability, seed_stability
 from tests.factories import EVALUATION_QUESTIONS, make_rows
+from tests.s1web.command_line import Ended, command
 from tests.s1web.pools import load_problems, load_rows
 from tests.workers.running import run_child
+
+# a fixture
+__all__ = ["command"]
 
 PAPER = replace(PRESETS["paper"], size=30, seed=5)
 
@@ -76,3 +83,47 @@ def test_as_a_job_it_stores_its_report_alone(project, tmp_path: Path):
     assert [item["size"] for item in job.result["outcomes"]] == [12, 12, 12]
     assert job.result["num_pairs"] == 3
     assert not Selection.objects.exists()
+
+
+def test_the_command_reports_what_the_job_reports(demo_pool: DemoPool, command: Callable[..., Ended], tmp_path: Path):
+    expected = seed_stability({"recipe": PAPER.to_toml(), "num_seeds": 3}, ignore)
+    run = curate(PAPER, name="mine").run
+    (tmp_path / "mine.toml").write_text(PAPER.to_toml())
+    by_preset = ["--preset", "paper", "--size", 30, "--seed", 5]
+    for given in ([run.pk], ["--recipe", tmp_path / "mine.toml"], by_preset):
+        found = command("stability", *given, "--seeds", 3, "--json").json
+        assert found["outcomes"] == json.loads(json.dumps(expected["outcomes"]))
+        assert found["overlap"] == list(expected["overlap"])
+    assert CurationRun.objects.count() == 1
+    shown = " ".join(command("stability", run.pk, "--seeds", 3).out.split())
+    mean, least, most = expected["overlap"]
+    assert f"{mean:.3f}, {least:.3f} to {most:.3f} over 3 pairs of 3 seeds" in shown
+    assert f"drawn by every seed: {expected['num_always']}" in shown
+    for item in expected["outcomes"]:
+        assert f"{item['seed']} 30 {item['num_domains']} {item['quartiles'][1]:,.0f} {item['sha256']}" in shown
+
+
+def test_the_command_leaves_the_report_to_a_worker(demo_pool: DemoPool, command: Callable[..., Ended]):
+    planned = command("stability", "--preset", "diverse", "--seeds", 7, "--plan", "--json").json
+    assert (planned["total"], planned["unit"]) == (7, "seeds")
+    assert not Job.objects.exists()
+    queued = command("stability", "--preset", "diverse", "--seed", 2, "--enqueue", "--json").json
+    job = Job.objects.get(pk=queued["job"])
+    assert (job.kind, job.state, job.params["num_seeds"]) == ("seed_stability", "queued", 20)
+    assert recipe_from_toml(job.params["recipe"]) == replace(PRESETS["diverse"], seed=2)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "give a run's number, --preset or --recipe, one of the three"),
+        ([1, "--preset", "paper"], "give a run's number, --preset or --recipe, one of the three"),
+        ([7], "no run 7 (there is none yet)"),
+        (["--preset", "best"], "best"),
+        (["--preset", "paper", "--seeds", 1], "num_seeds=1 tells nothing of stability"),
+        (["--preset", "paper"], "the pool is empty"),
+        (["--recipe", "nowhere.toml"], "nowhere.toml: No such file"),
+    ],
+)
+def test_the_command_refuses_what_cannot_be_drawn(db: None, command: Callable[..., Ended], given, said):
+    assert said in command("stability", *given).refusal
