@@ -71,6 +71,22 @@ class JobForm(forms.Form):
         return any(bound.errors or bound.value() not in (None, "", False) for bound in self.advanced_fields)
 
 
+class SuggestingInput(forms.TextInput):
+    """A text with suggestions, which are looked up anew for each form: (value, what is said of it)."""
+
+    template_name = "jobs/widgets/suggesting.html"
+
+    def __init__(self, suggestions: Callable[[], Sequence[tuple[str, str]]]) -> None:
+        super().__init__()
+        self._suggestions = suggestions
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        context["suggestions"] = self._suggestions()
+        context["widget"]["attrs"]["list"] = f"{context['widget']['attrs'].get('id', name)}_suggestions"
+        return context
+
+
 class LimitField(forms.IntegerField):
     """At most so many items; empty is all of them."""
 

@@ -154,6 +154,7 @@ class Visitor:
         size: str = "wide",
         theme: Literal["light", "dark"] = "light",
         scripts: bool = True,
+        touch: bool = False,
     ) -> Page:
         """A page of the site in a fresh browser window, signed in as a user of the role; None is nobody."""
         context = self._browser.new_context(
@@ -161,6 +162,8 @@ class Visitor:
             viewport=SIZES[size],  # type: ignore[arg-type]
             color_scheme=theme,
             java_script_enabled=scripts,
+            has_touch=touch,
+            is_mobile=touch,
             storage_state=self._signed_in(role) if role else None,
         )
         self._contexts.append(context)

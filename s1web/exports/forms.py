@@ -5,11 +5,14 @@ from typing import Any, ClassVar
 from django import forms
 from django.conf import settings
 
+from curation.errors import NotFoundError
 from s1web.exports.layouts import LAYOUTS
 from s1web.exports.services import FORMATS
-from s1web.forms import JobForm, Params
+from s1web.forms import JobForm, Params, SuggestingInput
 from s1web.selections.queries import newest_selections
+from s1web.selections.services import MAX_NAME, find_selection
 
+# suggested as one types; any other can be named too
 _NUM_SELECTIONS = 200
 _WHAT = {
     "s1k": "s1K's columns",
@@ -20,8 +23,7 @@ _WHAT = {
 
 
 def _selections() -> list[tuple[str, str]]:
-    found = [(item.name, f"{item.name} · {item.size:,}") for item in newest_selections(_NUM_SELECTIONS)]
-    return [("", "– choose –" if found else "– nothing is selected yet: curate first –"), *found]
+    return [(item.name, f"{item.size:,} questions") for item in newest_selections(_NUM_SELECTIONS)]
 
 
 class ExportForm(JobForm):
@@ -31,7 +33,12 @@ class ExportForm(JobForm):
     )
     advanced: ClassVar = ("overwrite", "allow_contaminated")
 
-    selection = forms.ChoiceField(label="Selection", choices=_selections)
+    selection = forms.CharField(
+        label="Selection",
+        max_length=MAX_NAME,
+        widget=SuggestingInput(_selections),
+        help_text="Its name; the newest are suggested.",
+    )
     layout = forms.ChoiceField(
         label="Layout", choices=[(name, f"{name} · {_WHAT[name]}" if name in _WHAT else name) for name in LAYOUTS]
     )
@@ -43,6 +50,12 @@ class ExportForm(JobForm):
         max_length=1_000,
         help_text="Rows that overlap with a benchmark are refused without a reason; it is kept beside the export.",
     )
+
+    def clean_selection(self) -> str:
+        try:
+            return find_selection(self.cleaned_data["selection"]).name
+        except NotFoundError as error:
+            raise forms.ValidationError(str(error)) from None
 
     def to_params(self) -> Params:
         values: dict[str, Any] = self.cleaned_data

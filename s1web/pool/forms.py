@@ -13,7 +13,16 @@ from django.core.validators import RegexValidator
 from curation.errors import ConfigError
 from curation.layouts import FIELDS
 from s1web import imports
-from s1web.forms import HUB_NAME, Follower, ImportFileField, ImportFilesField, JobForm, LimitField, Params
+from s1web.forms import (
+    HUB_NAME,
+    Follower,
+    ImportFileField,
+    ImportFilesField,
+    JobForm,
+    LimitField,
+    Params,
+    SuggestingInput,
+)
 from s1web.pool.readers import SUFFIXES
 
 _MAX_NAME = 100
@@ -35,27 +44,17 @@ def _is_tokenizer(name: str) -> bool:
     return name == _TOKENIZER_FILE
 
 
-class TokenizerInput(forms.TextInput):
-    """A text with the tokenizers of the import folder as suggestions."""
-
-    template_name = "jobs/widgets/tokenizer.html"
-
-    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
-        context = super().get_context(name, value, attrs)
-        names = [Path(found) for found in imports.list_files(_is_tokenizer).names]
-        # a tokenizer in a folder of its own goes by the folder: the files beside it belong to it
-        context["suggestions"] = [str(path.parent if len(path.parts) > 1 else path) for path in names]
-        context["widget"]["attrs"]["list"] = f"{context['widget']['attrs'].get('id', name)}_suggestions"
-        return context
+def _tokenizers() -> list[tuple[str, str]]:
+    """Those of the import folder; one in a folder of its own goes by the folder: the files beside it belong to it."""
+    names = [Path(found) for found in imports.list_files(_is_tokenizer).names]
+    return [(str(path.parent if len(path.parts) > 1 else path), "") for path in names]
 
 
 class TokenizerField(forms.CharField):
     """A tokenizer by a name on the Hub, or by a folder or tokenizer.json below the import folder; as (name, path)."""
 
-    widget = TokenizerInput
-
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=300, **kwargs)
+        super().__init__(max_length=300, widget=SuggestingInput(_tokenizers), **kwargs)
 
     def clean(self, value: Any) -> Any:
         text = super().clean(value).rstrip("/")

@@ -60,12 +60,16 @@ export class Chart {
   }
 
   zoomBy(factor, x = this.width / 2, y = this.height / 2) {
-    const scale = Math.min(Math.max(this.scale * factor, this.whole), this.whole * MOST_ZOOM);
+    this.holdAt(this.placeOf(x, y), x, y, this.zoom * factor);
+  }
+
+  // a place comes to lie at a spot; the whole map always lies in the middle
+  holdAt([px, py], x, y, zoom) {
+    const scale = this.whole * Math.min(Math.max(zoom, 1), MOST_ZOOM);
     if (scale === this.whole) {
       this.fit();
       return;
     }
-    const [px, py] = this.placeOf(x, y);
     this.scale = scale;
     this.left = x - px * scale;
     this.top = y - py * scale;

@@ -1,5 +1,6 @@
 // The page of the map: fetches the points, paints them, and keeps legend, area, address and links in step.
 import { Chart } from "./atlas-canvas.js";
+import { Grip } from "./atlas-grip.js";
 import { entryButton, poolAddress } from "./atlas-links.js";
 import { Over } from "./atlas-over.js";
 import {
@@ -72,6 +73,7 @@ function entries() {
 function arrange() {
   chart.arrange(state.colour, state.layers, state.alone);
   stage.dataset.shown = chart.numShown;
+  root.querySelector(".atlas__wait").textContent = chart.numShown ? "" : "No question is in a layer that is on.";
   inks.codes = entries().map((entry, place) => inks.packed[place === state.alone && entry.ink === "other" ? "alone" : entry.ink]);
   if (state.point >= 0 && chart.passes[state.point] === 0) {
     unpin();
@@ -139,7 +141,7 @@ function drawOver() {
 function labels() {
   const found = entries().map((entry, place) => ({ text: entry.label, at: entry.at, count: entry.count, place }));
   return found
-    .filter((label) => label.at && label.count && (state.alone < 0 || label.place === state.alone))
+    .filter((label) => chart.numShown && label.at && label.count && (state.alone < 0 || label.place === state.alone))
     .sort((one, other) => other.count - one.count);
 }
 
@@ -311,6 +313,7 @@ function moved(change) {
 
 function listen() {
   const fingers = new Map();
+  let grip = null;
   let travelled = 0;
   let isDrawing = false;
   const lasso = root.querySelector("[data-do=lasso]");
@@ -319,6 +322,9 @@ function listen() {
     isDrawing = isOn;
     lasso.setAttribute("aria-pressed", String(isOn));
     stage.classList.toggle("is-drawing", isOn);
+  };
+  const takeGrip = () => {
+    grip = fingers.size === 2 ? new Grip(chart, [...fingers.values()]) : null;
   };
   const spot = (event) => {
     const box = over.getBoundingClientRect();
@@ -331,6 +337,7 @@ function listen() {
     }
     over.setPointerCapture(event.pointerId);
     fingers.set(event.pointerId, spot(event));
+    takeGrip();
     travelled = 0;
     if (fingers.size === 1 && (isDrawing || event.shiftKey)) {
       setDrawing(true);
@@ -355,13 +362,10 @@ function listen() {
       state.path.push(now);
       fingers.set(event.pointerId, now);
       drawOver();
-    } else if (fingers.size === 2) {
-      const [other] = [...fingers].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
-      const span = (place) => Math.max(Math.hypot(place[0] - other[0], place[1] - other[1]), 1);
-      const middle = [(now[0] + other[0]) / 2, (now[1] + other[1]) / 2];
-      moved(() => chart.zoomBy(span(now) / span(before), ...middle));
+    } else if (grip) {
       fingers.set(event.pointerId, now);
-    } else if (travelled > 3) {
+      moved(() => grip.move([...fingers.values()]));
+    } else if (fingers.size === 1 && travelled > 3) {
       stage.classList.add("is-moving");
       moved(() => chart.moveBy(now[0] - before[0], now[1] - before[1]));
       fingers.set(event.pointerId, now);
@@ -372,6 +376,7 @@ function listen() {
     if (!fingers.delete(event.pointerId)) {
       return;
     }
+    takeGrip();
     stage.classList.remove("is-moving");
     if (state.path) {
       const path = state.path.map(([x, y]) => chart.placeOf(x, y).map((part) => part * CORNER_STEPS));

@@ -426,6 +426,21 @@ def test_an_export_of_what_is_not_offered_is_refused(operator, db, values):
     refused(send(operator, "export_selection", **values))
 
 
+def test_any_selection_can_be_named_however_many_came_after_it(operator, db):
+    many = [Selection(name=f"one of many {n}", size=n, sha256=f"{n:064}") for n in range(230)]
+    Selection.objects.create(name="oldest", size=3, sha256="f" * 64)
+    Selection.objects.bulk_create(many)
+    page = operator.get("/jobs/new/export_selection/").content.decode()
+    assert '<option value="one of many 229">229 questions</option>' in page
+    assert page.count('<option value="one of many') == 200
+    assert "oldest" not in page
+    page = refused(send(operator, "export_selection", selection="<b>none", layout="s1k", format="jsonl"))
+    assert "no selection &#x27;&lt;b&gt;none&#x27; (there: " in page
+    assert 'value="&lt;b&gt;none"' in page
+    job = made(send(operator, "export_selection", selection=" oldest ", layout="s1k", format="jsonl"))
+    assert job.params["selection"] == "oldest"
+
+
 def test_a_benchmark_is_planned_from_the_import_folder(curator, import_dir):
     write_lines(import_dir / "aime.jsonl", [{"id": "1", "problem": "One?", "answer": "7"}])
     job = made(send(curator, "load_benchmark", file="aime.jsonl", name="aime24"))
