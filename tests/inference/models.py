@@ -13,6 +13,11 @@ WORDS = "Wait Hmm think answer Final Answer: step so the sum is 12 + 30 = 42 the
 @cache
 def make_tokenizer():
     """A byte-level BPE of about 300 ids with ChatML's special tokens, through Qwen2's own pre-tokenizer."""
+    return train_tokenizer([WORDS] * 8)
+
+
+def train_tokenizer(texts):
+    """The same, trained on other texts."""
     import json
 
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -29,7 +34,7 @@ def make_tokenizer():
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    trained.train_from_iterator([WORDS] * 8, trainer)
+    trained.train_from_iterator(texts, trainer)
     model = json.loads(trained.to_str())["model"]
     return Qwen2Tokenizer(
         vocab=model["vocab"],
