@@ -7,7 +7,7 @@ import csv
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -128,7 +128,7 @@ def load_benchmark(name_or_path: str | Path, *, shuffle_seed: int | None = None)
             "or a path to JSON lines"
         )
     problems = _problems(name, read_rows(path), None)
-    return _benchmark(path.stem, problems, name, shuffle_seed)
+    return make_benchmark(path.stem, problems, source=name, shuffle_seed=shuffle_seed)
 
 
 def fetch_benchmark(
@@ -170,7 +170,38 @@ def fetch_benchmark(
             f"benchmark {name}: {label} holds {len(problems)} problems; it should be {source.num_problems}"
         )
     seed = 0 if source.is_shuffled and shuffle_seed is None else shuffle_seed
-    return _benchmark(name, problems, label, seed)
+    return make_benchmark(name, problems, source=label, shuffle_seed=seed)
+
+
+def make_benchmark(
+    name: str, problems: Iterable[Problem], *, source: str, shuffle_seed: int | None = None
+) -> Benchmark:
+    """A benchmark of problems that were read elsewhere, in their order.
+
+    Args:
+        source: where they come from, for the run's record and for errors.
+        shuffle_seed: puts the options of each problem in an order of its own; None: as they stand.
+
+    Raises:
+        InputError: there is none, one has no answer or an id that another one has, or options cannot be shuffled.
+    """
+    known: dict[str, Problem] = {}
+    for problem in problems:
+        try:
+            _check_problem(problem, known)
+        except RowError as error:
+            raise InputError(f"{source}, problem {problem.key!r:.60}: {error}") from None
+        try:
+            known[problem.key] = problem if shuffle_seed is None else shuffle_choices(problem, shuffle_seed)
+        except RowError as error:
+            raise InputError(f"{source}: {error}; options can only be shuffled where answers are letters") from None
+    if not known:
+        raise InputError(f"{source} holds no problem; a benchmark has at least one")
+    digest = hashlib.sha256()
+    for problem in known.values():
+        row = [problem.key, problem.text, problem.answer, list(problem.choices)]
+        digest.update(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    return Benchmark(name, tuple(known.values()), source, shuffle_seed, digest.hexdigest())
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -233,26 +264,15 @@ def _problems(
             if not isinstance(row, Mapping):
                 raise RowError("it is no object")
             problem = read_problem(adapt(row) if adapt else row)
-            if not problem.answer.strip():
-                raise RowError("answer is empty; nothing can be graded without one")
-            if problem.key in problems:
-                raise RowError(f"id {problem.key!r:.60} stands there twice; give each problem its own")
+            _check_problem(problem, problems)
         except RowError as error:
             raise InputError(f"{label}, row {number}: {error}") from None
         problems[problem.key] = problem
-    if not problems:
-        raise InputError(f"{label} holds no problem; a benchmark has at least one")
     return list(problems.values())
 
 
-def _benchmark(name: str, problems: list[Problem], source: str, shuffle_seed: int | None) -> Benchmark:
-    if shuffle_seed is not None:
-        try:
-            problems = [shuffle_choices(problem, shuffle_seed) for problem in problems]
-        except RowError as error:
-            raise InputError(f"{source}: {error}; options can only be shuffled where answers are letters") from None
-    digest = hashlib.sha256()
-    for problem in problems:
-        row = [problem.key, problem.text, problem.answer, list(problem.choices)]
-        digest.update(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-    return Benchmark(name, tuple(problems), source, shuffle_seed, digest.hexdigest())
+def _check_problem(problem: Problem, known: Container[str]) -> None:
+    if not problem.answer.strip():
+        raise RowError("answer is empty; nothing can be graded without one")
+    if problem.key in known:
+        raise RowError(f"id {problem.key!r:.60} stands there twice; give each problem its own")

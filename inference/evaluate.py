@@ -2,17 +2,16 @@
 
 import argparse
 import json
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from curation.errors import S1WebError
 from inference.benchmark_sources import load_benchmark
 from inference.evaluation.config import read_config
 from inference.evaluation.showing import shown_progress, summary_lines
+from inference.evaluation.stopping import stop_signals
 from inference.evaluation.work import carry_out, load
 
 
@@ -40,29 +39,15 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
     benchmark = load_benchmark(config.benchmark, shuffle_seed=config.shuffle_seed)
     loaded = load(config, benchmark)
     folder = options.out or options.run.with_suffix("")
-    asked = _Stop()
-    with shown_progress(folder.name, is_quiet=options.json) as show:
+    with stop_signals() as should_stop, shown_progress(folder.name, is_quiet=options.json) as show:
         return carry_out(
             config,
             loaded,
             folder,
             retry_failed=options.retry_failed,
             on_progress=show,
-            should_stop=lambda: asked.is_asked,
+            should_stop=should_stop,
         )
-
-
-class _Stop:
-    """SIGTERM and the first Ctrl-C: what is begun is finished and the summary written; the second ends at once."""
-
-    def __init__(self) -> None:
-        self.is_asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.is_asked = True
-        signal.signal(number, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

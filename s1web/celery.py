@@ -60,6 +60,7 @@ app.conf.update(
         "workers.curation",
         "workers.vectors",
         "workers.exports",
+        "workers.inference",
         "workers.trial",
         "workers.presence",
         "workers.schedule",

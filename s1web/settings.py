@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "s1web.review",
     "s1web.browse",
     "s1web.exports",
+    "s1web.experiments",
     "s1web.questions",
     "s1web.api",
 ]

@@ -127,11 +127,9 @@ class RunFolder:
                 raise ConflictError(f"{self.path} holds samples and no {RUN}; give another folder")
             _write_whole(run, text)
             return
-        stored, wanted = read_json(run), json.loads(text)
-        for name in FROZEN:
-            if stored.get(name) != wanted[name]:
-                difference = _difference(name, stored.get(name), wanted[name])
-                raise ConflictError(f"{self.path} holds another run: {difference}; give another folder")
+        difference = first_difference(read_json(run), json.loads(text))
+        if difference is not None:
+            raise ConflictError(f"{self.path} holds another run: {difference}; give another folder")
 
     def _take_up(self, name: str, file: BinaryIO) -> Iterator[dict[str, Any]]:
         """The file's rows; what follows the last line end was cut off while it was written, and goes."""
@@ -142,6 +140,18 @@ class RunFolder:
                     end += len(line)
                     yield _row(line, self.path / name, number)
         file.truncate(end)
+
+
+def first_difference(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
+    """What makes two descriptions two runs, in words; None where they are one.
+
+    Args:
+        wanted: FROZEN or some of it, as JSON; what it leaves out is not compared.
+    """
+    for name in FROZEN:
+        if name in wanted and stored.get(name) != wanted[name]:
+            return _difference(name, stored.get(name), wanted[name])
+    return None
 
 
 def read_json(path: Path) -> dict[str, Any]:

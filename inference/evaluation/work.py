@@ -52,6 +52,7 @@ class Progress:
         done, total: trials; those of earlier sessions too.
         right, graded, failed: of this session's.
         sampled_tokens: that the model drew in this session.
+        requests: generations asked for in this session.
     """
 
     done: int
@@ -60,6 +61,7 @@ class Progress:
     graded: int = 0
     failed: int = 0
     sampled_tokens: int = 0
+    requests: int = 0
 
 
 def carry_out(
@@ -69,6 +71,7 @@ def carry_out(
     *,
     retry_failed: bool = False,
     on_progress: Callable[[Progress], None] = lambda _: None,
+    on_outcome: Callable[[], None] = lambda: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Do what is missing of a run, and give its summary; a stopped run goes on where it was.
@@ -76,7 +79,9 @@ def carry_out(
     Args:
         folder: the run's own; made where it is not there.
         retry_failed: do anew what ended in an error.
-        on_progress: called after each trial.
+        on_progress: called once before the first trial, then after each one that was stored, in a thread beside.
+        on_outcome: called in the caller's thread each time the engine is through with a trial; of those before it
+            some may still be graded. It may raise to stop the run; what was stored by then stays.
         should_stop: asked before each trial; what is begun then is finished.
 
     Raises:
@@ -108,6 +113,7 @@ def carry_out(
             with closing(outcomes):  # type: ignore[type-var]  # a generator
                 for outcome in outcomes:
                     grader.put(outcome, session.seconds_of(outcome))
+                    on_outcome()
         summary = summarise(read_run(folder), num_problems=len(problems), num_repeats=config.repeats)
         summary |= {"folder": str(folder), "session_seconds": round(time.monotonic() - session.started, 3)}
         opened.write_summary(summary)
@@ -167,6 +173,7 @@ class _Session:
             graded=before.graded + (grade.get("is_right") is not None),
             failed=before.failed + (row["error"] is not None),
             sampled_tokens=before.sampled_tokens + outcome.account.sampled_tokens,
+            requests=before.requests + outcome.account.requests,
         )
         self._on_progress(self._progress)
 
@@ -211,9 +218,13 @@ def load(config: RunConfig, benchmark: Benchmark) -> Loaded:
     Raises:
         ConfigError: one of them cannot be loaded.
     """
+    from transformers.utils import logging as transformers_logging
+
     from inference.engines.registry import load_engine
     from inference.evaluation.hashing import local_folder, model_sha256, tokenizer_sha256
 
+    # its bars would stand beside ours, and in pipes
+    transformers_logging.disable_progress_bar()
     tokenizer, eos_ids = _tokenizer(config)
     model_folder = None if config.engine == "openai" else local_folder(config.model)
     tokenizer_folder = local_folder(config.tokenizer or config.model)

@@ -169,6 +169,25 @@ _KINDS = (
         rates={"questions": 1_000},
     ),
     JobKind(
+        "evaluate",
+        "Evaluation",
+        "workers.inference.evaluate",
+        GPU,
+        work="s1web.experiments.work.evaluation",
+        plan="s1web.experiments.work.plan_evaluation",
+        rates={"trials": 0.5},
+    ),
+    # the model runs elsewhere: this one only drives it, and holds no device
+    JobKind(
+        "evaluate_endpoint",
+        "Evaluation (endpoint)",
+        "workers.inference.evaluate_endpoint",
+        CPU,
+        work="s1web.experiments.work.evaluation",
+        plan="s1web.experiments.work.plan_evaluation",
+        rates={"trials": 0.5},
+    ),
+    JobKind(
         "trial_cpu",
         "Trial (cpu)",
         "workers.trial.trial_cpu",

@@ -14,6 +14,7 @@ from s1web.jobs.kinds import find_kind
 from s1web.jobs.models import Job
 from s1web.management.base import Command
 from s1web.plans import RESOURCES
+from s1web.progress import Report
 
 _LOOK_SECONDS = 0.3
 
@@ -68,7 +69,11 @@ class JobCommand(Command, ABC):
             return self._enqueue(request, options)
         self.shown = self.show
         with self.progress(self.progress_label) as report:
-            return find_kind(request.kind).load_work()(request.params, report)
+            return self.work(request, report)
+
+    def work(self, request: Request, report: Report) -> dict[str, Any]:
+        """The job's own work, in place."""
+        return find_kind(request.kind).load_work()(request.params, report)
 
     def show_result(self, result: dict[str, Any], console: Console) -> None:
         self.shown(result, console)

@@ -2,6 +2,7 @@
 
 from rest_framework import serializers
 
+from s1web.jobs.forms import FORMS
 from s1web.jobs.kinds import KINDS, QUEUES
 from s1web.jobs.queries import STATE_CHOICES
 from s1web.plans import RESOURCES
@@ -74,7 +75,8 @@ class Kind(serializers.Serializer):
 
 
 class PlanBody(serializers.Serializer):
-    kind = serializers.ChoiceField(choices=list(KINDS), help_text="See /jobs/kinds.")
+    # kinds without a form are submitted by commands alone
+    kind = serializers.ChoiceField(choices=list(FORMS), help_text="See /jobs/kinds.")
     params = serializers.DictField(
         required=False, default=dict, help_text="Field -> value, see /jobs/kinds; lists where several are allowed."
     )
