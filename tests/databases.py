@@ -69,6 +69,7 @@ def _postgres_project(_postgres_once, django_db_blocker) -> Iterator[Project]:
         # a database for each test would be cleaner, and half a second slower
         own = [*apps.get_app_config("jobs").get_models(), *apps.get_app_config("pool").get_models()]
         own += [*apps.get_app_config("selections").get_models(), get_user_model()]
+        own += apps.get_app_config("experiments").get_models()
         names = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in own)
         with connection.cursor() as cursor:
             cursor.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
