@@ -20,7 +20,7 @@ from tests.s1web.pools import write_lines
 from tests.s1web.tokenizers import write_tokenizer
 from tests.workers.running import running_worker, wait_for
 
-LONG = ("load_pool", "load_benchmark", "annotate", "curate", "stability", "export_selection")
+LONG = ("load_pool", "load_benchmark", "annotate", "curate", "stability", "export_selection", "evaluate")
 START = "start one with: celery -A s1web worker -Q cpu (or everything with: python manage.py up)"
 
 

@@ -91,6 +91,14 @@ def test_each_kind_needs_its_own_scope_and_its_role(db, caller, kind):
     assert not Job.objects.exists()
 
 
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - set(FORMS)))
+def test_a_kind_without_a_form_is_not_for_the_api(db, caller, kind):
+    for address in ("jobs", "jobs/plan"):
+        assert caller("admin").send("POST", address, {"kind": kind}).status_code == 400
+    assert caller("viewer").send("GET", f"jobs?kind={kind}").status_code == 200
+    assert not Job.objects.exists()
+
+
 def test_the_kinds_say_what_their_forms_take(db, caller):
     found = caller("viewer").read("jobs/kinds")
     assert found["total"] == len(found["items"]) == len(FORMS)
