@@ -224,7 +224,7 @@ def load(config: RunConfig, benchmark: Benchmark) -> Loaded:
     from inference.evaluation.hashing import local_folder, model_sha256, tokenizer_sha256
 
     # its bars would stand beside ours, and in pipes
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     tokenizer, eos_ids = _tokenizer(config)
     model_folder = None if config.engine == "openai" else local_folder(config.model)
     tokenizer_folder = local_folder(config.tokenizer or config.model)

@@ -77,8 +77,8 @@ def _method(row: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any
         target = method if "max_thinking_tokens" in allowed else forcing
         target["max_thinking_tokens"] = options["max_thinking_tokens"]
     if forcing and "forcing" not in allowed:
-        option = next(name for name in ("max_thinking_tokens", "ignore_strings", "num_ignore") if name in forcing)
-        option = "--" + option.replace("_strings", "_string").replace("_", "-")
+        taken = {"max_thinking_tokens": "max_thinking_tokens"} | {key: name for name, key in _FORCING.items()}
+        option = "--" + next(name for key, name in taken.items() if key in forcing).replace("_", "-")
         raise ConfigError(f"method {method['name']} takes no {option}; leave it out, or give another --method")
     if forcing:
         method["forcing"] = _merged(method, "forcing", forcing)

@@ -60,7 +60,7 @@ class SampleRows:
         """Store the next lines; returns how many, None where another process has stored some meanwhile."""
         stored_sha256 = digest.hexdigest()
         digest, end = digest.copy(), start
-        rows = []
+        rows: list[tuple[Any, ...]] = []
         with self._path.open("rb") as file:
             file.seek(start)
             for line in file:
