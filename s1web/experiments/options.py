@@ -10,10 +10,14 @@ from curation.errors import ConfigError, InputError
 from inference.benchmark_sources import SOURCES
 from inference.evaluation.config import RunConfig, config_from_json
 from inference.methods.registry import find_method
+from s1web.experiments.work import ENDPOINTS
 from s1web.pool.models import Benchmark
 
 # option of the command -> key of the run
-_PLAIN = ("model", "benchmark", "engine", "repeats", "seed", "limit", "profile", "template")
+_PLAIN = (
+    *("model", "tokenizer", "benchmark", "engine", "repeats", "seed", "limit", "profile", "template"),
+    "reward_model",
+)
 # option of the command -> option of budget forcing
 _FORCING = {"num_ignore": "num_ignore", "ignore_string": "ignore_strings"}
 _PATHS = ("model", "tokenizer", "reward_model")
@@ -41,6 +45,8 @@ def config_from_options(options: Mapping[str, Any]) -> RunConfig:
         if not row.get(name):
             raise ConfigError(f"no {name} is given; give --{name}, or a --config that has one")
     for name in _PATHS:
+        if name == "model" and row.get("engine") in ENDPOINTS:
+            continue  # a name that a server knows, whatever lies here under it
         if row.get(name) and Path(str(row[name])).expanduser().exists():
             row[name] = str(Path(str(row[name])).expanduser().absolute())
     row["benchmark"] = _benchmark(row["benchmark"])

@@ -7,7 +7,8 @@ from django.core.management.base import CommandParser
 from rich.console import Console
 
 from inference.delimiters import PROFILES
-from inference.evaluation.config import ENGINES, config_to_json
+from inference.engines.registry import ENGINES
+from inference.evaluation.config import config_to_json
 from inference.evaluation.showing import summary_lines
 from inference.evaluation.stopping import stop_signals
 from inference.methods.registry import METHODS
@@ -25,6 +26,9 @@ class Command(JobCommand):
         what = parser.add_argument_group("what is run; all of it can stand in --config")
         what.add_argument("--config", metavar="FILE", help="a JSON file that describes a run; options override it")
         what.add_argument("--model", metavar="PATH_OR_ID", help="a folder, or a name on the Hub")
+        what.add_argument(
+            "--tokenizer", metavar="PATH_OR_ID", help="where the model's files have none, or are elsewhere"
+        )
         what.add_argument("--benchmark", metavar="NAME", help="loaded with load_benchmark, known, or a file")
         what.add_argument("--method", metavar="NAME", help=f"one of {', '.join(METHODS)}")
         what.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="an option of the method")
@@ -48,6 +52,7 @@ class Command(JobCommand):
             metavar="KEY=VALUE",
             help="as device=cuda; repeatable",
         )
+        what.add_argument("--reward-model", metavar="PATH_OR_ID", help="for best_of_n and rebase")
         what.add_argument("--profile", metavar="NAME", help=f"delimiters: {', '.join(PROFILES)} (default: s1)")
         what.add_argument(
             "--template",

@@ -280,6 +280,24 @@ def test_a_curve_of_what_is_no_run_is_refused_in_one_line(command, runs, line):
     assert command("curve", *runs).refusal == line
 
 
+def test_paths_are_absolute_and_names_stay(command, tiny_model, sums, monkeypatch):
+    monkeypatch.chdir(tiny_model.parent)
+    words = ["evaluate", "--model", "tiny", "--benchmark", sums.name, "--method", "none", "--enqueue", "--json"]
+    # no such file from here: it stays as it is, and is refused
+    assert command(*words).refusal.startswith("no benchmark 'sums.jsonl'; ")
+    monkeypatch.chdir(sums.parent)
+    words[2] = "../" * 20 + str(tiny_model).lstrip("/")
+    queued = command(*words, "--tokenizer", tiny_model, "--reward-model", "some/reward").json["params"]["config"]
+    assert queued["benchmark"] == str(sums)
+    assert queued["model"].startswith("/")
+    assert (queued["tokenizer"], queued["reward_model"]) == (str(tiny_model), "some/reward")
+    # the name of a model that is served is no path, whatever lies here
+    (sums.parent / "served").mkdir()
+    monkeypatch.chdir(sums.parent)
+    words[2] = "served"
+    assert command(*words, "--engine", "openai").json["params"]["config"]["model"] == "served"
+
+
 def test_the_template_is_part_of_the_run(command, words):
     command(*words, "--name", "asked", "--limit", 1)
     (prompt,) = read_jsonl(the_run().folder / "prompts.jsonl")

@@ -19,6 +19,7 @@ from s1web.experiments.work import evaluate_until, evaluation, plan_evaluation
 from s1web.jobs.kinds import KINDS
 from s1web.jobs.services import make_plan, resume, submit
 from s1web.progress import ignore
+from tests.inference.engines.completion_server import table_server
 from tests.processes import ROOT
 from tests.s1web.command_line import command
 from tests.s1web.experiments.conftest import NUM_PROBLEMS, TEMPLATE, write_sums
@@ -204,6 +205,39 @@ def test_a_job_stops_at_its_cap_and_goes_on_where_it_was(project, params):
     assert (job.result["run"], job.result["num_done"], job.done, job.total) == ("run", 32, 32, 32)
     # of both starts; what was being graded when the first one reached its cap is in none
     assert 10 + 32 - first.num_done <= job.spent["requests"] <= 32
+
+
+def test_a_model_behind_an_address_is_driven_by_a_cpu_worker_and_by_a_command(
+    project, params, tiny_model, sums, settings_file
+):
+    with table_server(512) as server:
+        elsewhere = {
+            "model": "table",
+            "tokenizer": str(tiny_model),
+            "engine": "openai",
+            "engine_options": {"address": server.address},
+        }
+        job = submit("evaluate_endpoint", params(name="job", **elsewhere))
+        assert job.queue == "cpu"
+        job = run_child(project, job)
+        assert (job.state, job.error) == ("done", "")
+        assert assert_in_step("job").num_done == NUM_PROBLEMS
+        assert len(server.calls) >= NUM_PROBLEMS
+        words = [
+            *("evaluate", "--config", settings_file, "--engine", "openai", "--model", "table"),
+            *("--engine-option", f"address={server.address}", "--tokenizer", tiny_model, "--benchmark", sums),
+            *("--method", "budget_forcing", "--max-thinking-tokens", 12, "--set", "forcing.max_answer_tokens=8"),
+        ]
+        assert project.json(*words, "--name", "in-place")["num_done"] == NUM_PROBLEMS
+        run = assert_in_step("in-place")
+        assert run.model == "table"
+        assert run.model_sha256 == ""
+    words[words.index(f"address={server.address}")] = "address=http://127.0.0.1:9/v1"
+    refused = project.run(*words, "--engine-option", "max_retries=0", "--name", "nobody")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.count("\n") == 1, refused.stderr
+    assert "http://127.0.0.1:9/v1" in refused.stderr
+    assert not EvaluationRun.objects.filter(name="nobody").exists()
 
 
 def test_a_command_leaves_an_evaluation_to_the_queue_that_fits_it(command, words):
