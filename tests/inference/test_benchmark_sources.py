@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from curation.errors import InputError, RowError
-from inference.benchmark_sources import SOURCES, fetch_benchmark, load_benchmark, shuffle_choices
+from inference.benchmark_sources import SOURCES, fetch_benchmark, load_benchmark, make_benchmark, shuffle_choices
 from inference.benchmarks import Problem
 from tests.s1web.pool.hub_server import COMMIT, REPOSITORY, serve
 
@@ -210,3 +210,28 @@ def test_a_data_set_of_another_size_is_not_the_benchmark(fetch):
     rows = [{"problem": f"{place}?", "answer": "1", "unique_id": str(place)} for place in range(3)]
     with pytest.raises(InputError, match="holds 3 problems; it should be 500"):
         fetch("math500", as_lines(rows), num_problems=500)
+
+
+def test_problems_that_were_read_elsewhere_are_the_same_benchmark_as_their_file(tmp_path):
+    path = tmp_path / "own.jsonl"
+    rows = [{"id": f"q{n}", "problem": f"Which is {n}?", "answer": "B", "choices": ["x", str(n)]} for n in range(3)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for seed in (None, 4):
+        read = load_benchmark(path, shuffle_seed=seed)
+        problems = [Problem(row["id"], row["problem"], row["answer"], tuple(row["choices"])) for row in rows]
+        made = make_benchmark("own", problems, source="database", shuffle_seed=seed)
+        assert (made.problems, made.sha256, made.shuffle_seed) == (read.problems, read.sha256, seed)
+        assert (made.name, made.source) == ("own", "database")
+
+
+@pytest.mark.parametrize(
+    ("problems", "text"),
+    [
+        ([], "database holds no problem; a benchmark has at least one"),
+        ([Problem("a", "Which?", " ")], "database, problem 'a': answer is empty; nothing can be graded without one"),
+        ([Problem("a", "Which?", "1")] * 2, "database, problem 'a': id 'a' stands there twice"),
+    ],
+)
+def test_problems_that_make_no_benchmark_are_refused(problems, text):
+    with pytest.raises(InputError, match=text):
+        make_benchmark("own", problems, source="database")

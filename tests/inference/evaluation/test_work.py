@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import threading
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -241,3 +242,22 @@ def test_an_error_in_grading_ends_the_run_and_keeps_what_was_stored(tmp_path, mo
     assert len(rows_of(tmp_path / "run")) == 6
     monkeypatch.undo()
     assert evaluate(tmp_path, config=config)[0]["is_complete"]
+
+
+def test_the_caller_is_told_of_each_outcome_in_its_own_thread_and_may_end_the_run(tmp_path):
+    threads = []
+
+    def on_outcome():
+        threads.append(threading.current_thread())
+        if len(threads) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(tmp_path, on_outcome=on_outcome)
+    assert threads == [threading.main_thread()] * 4
+    assert len(rows_of(tmp_path / "run")) == 4
+    seen = []
+    summary, _ = evaluate(tmp_path, on_outcome=lambda: threads.append(None), on_progress=seen.append)
+    assert summary["is_complete"]
+    assert threads.count(None) == 8
+    assert (seen[0].requests, seen[-1].requests) == (0, 8)
