@@ -15,7 +15,7 @@ from curation.errors import ConfigError, InputError, S1WebError
 from inference.budget_forcing import BudgetForcingMachine, replay
 from inference.delimiters import Tokenizer
 from inference.engines.forced_row import Report, read_drawn, read_report, stop_for
-from inference.engines.protocol import Request, Sample, failed_sample, finished_sample, start
+from inference.engines.protocol import Intake, Request, Sample, failed_sample, finished_sample, start
 from inference.engines.vllm_processor import ARGUMENT, forcing_to_json
 
 # the strongest bias that the interface takes; it leaves an id less than one chance in 10^40 of the likeliest's
@@ -150,28 +150,25 @@ class OpenAIEngine:
         Raises:
             EndpointError: the address stopped answering. What was given until then stands.
         """
-        waiting = iter(requests)
-        is_open = is_ready = True
+        intake = Intake(requests)
         running: set[Future[Sample]] = set()
+        may_be_ready = True
         pool = ThreadPoolExecutor(self._max_requests, thread_name_prefix="openai-engine")
         try:
-            while is_open or running:
-                is_ready |= not running
-                while is_open and is_ready and len(running) < self._max_requests:
-                    try:
-                        request = next(waiting)
-                    except StopIteration:
-                        is_open = False
-                        break
+            while True:
+                while may_be_ready and len(running) < self._max_requests:
+                    request = intake.take()
                     if request is None:
-                        is_ready = False  # a sample may make one ready
+                        may_be_ready = False  # a sample may make one ready
                         break
                     running.add(pool.submit(self._one, request))
-                if running:
-                    done, running = wait(running, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        is_ready = True
-                        yield future.result()
+                if not running:
+                    intake.check_progress()
+                    return
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    may_be_ready = True
+                    yield future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from curation.errors import ConfigError
 from inference.engines.forced_row import ForcedRow
-from inference.engines.protocol import Request, Sample, failed_sample, finished_sample, start
+from inference.engines.protocol import Intake, Request, Sample, failed_sample, finished_sample, start
 from inference.engines.vllm_processor import row_arguments
 
 DTYPES = ("float32", "bfloat16")
@@ -144,21 +144,16 @@ class VLLMEngine:
 
     def generate(self, requests: Iterable[Request | None]) -> Iterator[Sample]:
         """The requests' samples, as they finish; requests are read when rows become free."""
-        waiting = iter(requests)
-        is_open = is_ready = True
+        intake = Intake(requests)
         running: dict[ForcedRow, _Running] = {}
         ended: list[ForcedRow] = []
+        may_be_ready = True
         try:
-            while is_open or running:
-                is_ready |= not running
-                while is_open and is_ready and len(running) < self._max_rows:
-                    try:
-                        request = next(waiting)
-                    except StopIteration:
-                        is_open = False
-                        break
+            while True:
+                while may_be_ready and len(running) < self._max_rows:
+                    request = intake.take()
                     if request is None:
-                        is_ready = False  # a sample may make one ready
+                        may_be_ready = False  # a sample may make one ready
                         break
                     try:
                         row = self._row(request, ended)
@@ -166,8 +161,11 @@ class VLLMEngine:
                         yield failed_sample(request, error)
                     else:
                         running[row] = _Running(request, self._submit(request, row))
-                for sample in self._step(running, ended) if running else ():
-                    is_ready = True
+                if not running:
+                    intake.check_progress()
+                    return
+                for sample in self._step(running, ended):
+                    may_be_ready = True
                     yield sample
         finally:
             self._llm.abort_request([one.name for one in running.values()], internal=True)
