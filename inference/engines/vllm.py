@@ -5,7 +5,9 @@ loaded when an engine is made.
 """
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -114,7 +116,8 @@ class VLLMEngine:
             **{name: value for name, value in options.items() if value is not None},
         )
         try:
-            return cls(LLMEngine.from_engine_args(arguments))
+            with _searchable_modules():
+                return cls(LLMEngine.from_engine_args(arguments))
         except (OSError, RuntimeError, ValueError) as error:
             raise ConfigError(f"model {str(path)!r} cannot be loaded: {_one_line(error)}") from None
 
@@ -223,6 +226,33 @@ class VLLMEngine:
         if computed is not None:
             self.num_preemptions += computed.num_preemptions
         self._llm.abort_request([name], internal=True)
+
+
+@contextmanager
+def _searchable_modules() -> Iterator[None]:
+    """Modules that vLLM 0.32 can search for its kernels when it starts.
+
+    It asks every object of every module for its attributes, and breaks at one that has an answer to any name, as
+    llvmlite's library has where numba is loaded.
+    """
+    hidden = {
+        name: module
+        for name, module in list(sys.modules.items())
+        if any(_answers_anything(value) for value in list(getattr(module, "__dict__", {}).values()))
+    }
+    for name in hidden:
+        del sys.modules[name]
+    try:
+        yield
+    finally:
+        sys.modules.update(hidden)
+
+
+def _answers_anything(value: Any) -> bool:
+    try:
+        return hasattr(value, "__dict__") and not hasattr(vars(value), "get")
+    except Exception:  # what else an object does when it is looked at is its own affair
+        return False
 
 
 class _Running(NamedTuple):

@@ -91,11 +91,12 @@ class Up:
 
     def part(self, name: str) -> psutil.Process | None:
         """The process of a part: `web`, `beat`, `worker-cpu`, `worker-gpu`."""
-        signs = {"web": "uvicorn", "beat": "beat", "worker-cpu": "cpu", "worker-gpu": "gpu"}
+        # Celery gives its processes titles of their own where setproctitle is installed, as vLLM has it
+        signs = {"web": "uvicorn", "beat": "-A s1web beat", "worker-cpu": "-Q cpu", "worker-gpu": "-Q gpu"}
         try:
             for child in psutil.Process(self.process.pid).children():
-                command = child.cmdline()
-                if "s1web.part" in command and signs[name] in command:
+                command = " ".join(child.cmdline())
+                if ("s1web.part" in command or "-A s1web" in command) and signs[name] in command:
                     return child
         except psutil.NoSuchProcess:
             pass

@@ -41,6 +41,9 @@ def model():
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory, model):
+    import llvmlite.binding  # what other libraries load beside vLLM may not keep it from starting
+
+    assert llvmlite.binding.ffi.lib
     path = tmp_path_factory.mktemp("model")
     model.save_pretrained(path)
     make_tokenizer().save_pretrained(path)
