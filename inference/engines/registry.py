@@ -1,7 +1,7 @@
 """Engines by name; each one's library is loaded when the engine is."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,11 +14,14 @@ ENGINES = ("transformers", "vllm", "openai")
 _GIVEN = ("model", "tokenizer")
 
 
-def load_engine(name: str, model: str, options: Mapping[str, Any], tokenizer: Tokenizer) -> Engine:
+def load_engine(
+    name: str, model: str, options: Mapping[str, Any], tokenizer: Tokenizer, *, beside: Sequence[str] = ()
+) -> Engine:
     """The engine of that name over a model.
 
     Args:
         options: of its `load` or `connect`, by name; `address` for an endpoint.
+        beside: names that the caller takes in the same place; told where an option is unknown.
 
     Raises:
         ConfigError: the engine or an option is unknown or missing, or the model cannot be loaded.
@@ -48,5 +51,7 @@ def load_engine(name: str, model: str, options: Mapping[str, Any], tokenizer: To
     ]
     unknown = sorted(set(options) - set(allowed))
     if unknown:
-        raise ConfigError(f"engine {name} has no option {unknown[0]!r:.60}; allowed: {', '.join(allowed)}")
+        raise ConfigError(
+            f"engine {name} has no option {unknown[0]!r:.60}; allowed: {', '.join((*beside, *allowed))}"
+        )
     return make(**options)

@@ -225,7 +225,7 @@ def load(config: RunConfig, benchmark: Benchmark) -> Loaded:
 
     # its bars would stand beside ours, and in pipes
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    tokenizer, eos_ids = _tokenizer(config)
+    tokenizer, eos_ids = load_tokenizer(config.model, config.tokenizer)
     model_folder = None if config.engine == "openai" else local_folder(config.model)
     tokenizer_folder = local_folder(config.tokenizer or config.model)
     reward_model: RewardModel | None = None
@@ -244,11 +244,18 @@ def load(config: RunConfig, benchmark: Benchmark) -> Loaded:
     )
 
 
-def _tokenizer(config: RunConfig) -> tuple[Any, Ids]:
-    """The tokenizer, and the ids that end a generation by the model's own settings."""
+def load_tokenizer(model: str, tokenizer_name: str | None) -> tuple[Any, Ids]:
+    """The tokenizer, and the ids that end a generation by the model's own settings.
+
+    Args:
+        tokenizer_name: a folder, or a name on the Hub; None: the model's.
+
+    Raises:
+        ConfigError: it cannot be loaded.
+    """
     from transformers import AutoTokenizer, GenerationConfig
 
-    name = config.tokenizer or config.model
+    name = tokenizer_name or model
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:
@@ -256,7 +263,7 @@ def _tokenizer(config: RunConfig) -> tuple[Any, Ids]:
         raise ConfigError(f"tokenizer {name!r} cannot be loaded: {reason}") from None
     ends = [tokenizer.eos_token_id]
     try:
-        eos: Any = GenerationConfig.from_pretrained(config.model).eos_token_id
+        eos: Any = GenerationConfig.from_pretrained(model).eos_token_id
         ends += eos if isinstance(eos, list) else [eos]
     except (OSError, ValueError, S1WebError):
         pass  # a model without such settings, or an endpoint: the tokenizer's own end stands alone
