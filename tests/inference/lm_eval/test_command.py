@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
+from inference.export_lm_eval import main
+from tests.inference.evaluation.runs import evaluate
 from tests.inference.lm_eval.tasks import NAME, QUESTIONS, ids_of, lm_eval, save_model, write_task
 
 
@@ -69,10 +72,44 @@ def test_rows_of_our_log_are_found_by_lm_evals_own_document_and_prompt_hash(done
     assert log[0]["prompt_tokens"] == len(ids_of(prompt)) + len(ids_of("<|im_start|>think"))
 
 
-def test_a_model_argument_that_cannot_be_used_is_one_line(tmp_path):
-    task = write_task(tmp_path / "task")
-    values = f"pretrained={tmp_path},max_thinking_tokens=-1"
-    ran = lm_eval(tmp_path, "--model", "s1web", "--model_args", values, "--tasks", NAME, "--include_path", task)
+def test_our_export_has_the_fields_that_lm_eval_writes(done, tmp_path, capsys):
+    results, samples, _ = done
+    evaluate(tmp_path)
+    assert main([str(tmp_path / "run"), str(tmp_path / "out")]) == 0
+    ours = [Path(path) for path in capsys.readouterr().out.split()]
+    told = json.loads(ours[0].read_text())
+    # of a tokenizer that was loaded for the evaluation lm-eval says more
+    beside = {"tokenizer_pad_token", "tokenizer_eos_token", "tokenizer_bos_token", "eot_token_id", "max_length"}
+    assert set(told) == set(results) - beside
+    assert set(told["config"]) == set(results["config"])
+    kind = {f"{metric},extracted" for metric in ("acc", "acc_stderr", "thinking_tokens", "thinking_tokens_stderr")}
+    assert set(told["results"]["sums"]) - kind == {
+        key for key in results["results"][NAME] if not key.startswith("exact_match")
+    }
+    row = json.loads(ours[1].read_text().splitlines()[0])
+    assert set(row) - {"acc", "thinking_tokens"} == set(samples[0]) - {"exact_match"}
+    shared = set(row) & set(samples[0]) - {"doc"}
+    assert {key: shape(row[key]) for key in shared} == {key: shape(samples[0][key]) for key in shared}
+
+
+def shape(value):
+    """Kinds within a value, without the names and number of its entries."""
+    if isinstance(value, list):
+        return [shape(value[0])]
+    return type(value).__name__
+
+
+def test_a_task_that_compares_likelihoods_is_refused_in_one_line(tmp_path):
+    changes = {"output_type": "multiple_choice", "doc_to_choice": ["41", "42"], "doc_to_target": 1}
+    task = write_task(tmp_path / "task", **changes, generation_kwargs=None, metric_list=[{"metric": "acc"}])
+    ran = lm_eval(
+        tmp_path,
+        *("--model", "s1web", "--model_args", f"pretrained={save_model(tmp_path / 'model')}"),
+        *("--tasks", NAME, "--include_path", task),
+    )
     assert ran.returncode == 1
-    assert ran.stderr.splitlines()[-1] == "max_thinking_tokens=-1; a whole number of 0 or more is allowed"
+    assert ran.stderr.splitlines()[-1] == (
+        f"task {NAME} asks for loglikelihood, which forced thinking does not have; use a task of output_type "
+        "generate_until, or one of lm-eval's own models (--model hf, --model vllm)"
+    )
     assert "Traceback" not in ran.stderr
