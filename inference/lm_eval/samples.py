@@ -198,9 +198,9 @@ def _sample_row(
 
 def _generation_kwargs(run: Mapping[str, Any]) -> dict[str, Any]:
     config = run["config"]
-    sampling: dict[str, Any] = {name: value for name, value in config["sampling"].items() if name != "seed"}
+    sampling = {name: value for name, value in config["sampling"].items() if name != "seed"}
     ends = {"until": config["profile"]["stops"], "do_sample": sampling["temperature"] > 0}
-    return ends | sampling | config["method"]
+    return {**ends, **sampling, **config["method"]}
 
 
 def _task(run: Mapping[str, Any]) -> str:
