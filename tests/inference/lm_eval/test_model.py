@@ -6,6 +6,8 @@ import sys
 
 import lm_eval as harness
 import pytest
+from lm_eval.api.instance import Instance
+from lm_eval.api.model import CachingLM
 from lm_eval.tasks import TaskManager
 
 from curation.errors import ConfigError
@@ -123,3 +125,12 @@ def test_our_modules_load_lm_eval_on_demand_alone():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_each_response_is_in_the_cache_as_soon_as_it_is_there(tmp_path, model):
+    lm = model_class()(pretrained=str(model))
+    cached = CachingLM(lm, str(tmp_path / "cache.db"))
+    asked = Instance("generate_until", {}, ("Q:", {"until": ["!"]}), 0, (NAME, 0, 1))
+    # past the wrapper, which keeps responses only once all of them are there
+    lm.generate_until([asked], disable_tqdm=True)
+    assert list(cached.dbdict.values()) == ["42"]
