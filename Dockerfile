@@ -6,7 +6,7 @@ RUN npm ci --omit=dev
 
 FROM python:3.11-slim
 
-ARG EXTRAS=postgres,redis
+ARG EXTRAS=postgres,redis,endpoints,evaluation
 ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1
 WORKDIR /app
 
