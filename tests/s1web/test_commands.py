@@ -33,6 +33,8 @@ COMMANDS = (
     "export_selection",
     "overrule_contamination",
     "stability",
+    "evaluate",
+    "curve",
     "demo_data",
     "create_user",
     "job",
