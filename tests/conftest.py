@@ -33,6 +33,9 @@ SHARED = ROOT.parent / "shared"
 def pytest_configure() -> None:
     # pages sign sessions and forms with it; that commands run without is shown by processes of their own
     django_settings.SECRET_KEY = "signs what tests hand out, and nothing else"
+    # lm-eval brings absl, whose log handler closes the stream it found when it was imported as soon as Django sets
+    # logging up anew. Imported within a test that is the file pytest captures into; here it is the real stderr
+    import absl.logging  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
