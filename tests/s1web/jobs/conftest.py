@@ -1,12 +1,14 @@
 """Users of each role, without a password: nobody types one here, and to hash one takes half a second."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
 from s1web.roles import set_role
+from tests.s1web.pools import write_lines
 
 MakeUser = Callable[..., User]
 SignedIn = Callable[..., Client]
@@ -37,3 +39,23 @@ def signed_in(make_user: MakeUser) -> SignedIn:
         return client
 
     return sign_in
+
+
+@pytest.fixture
+def import_dir(settings, tmp_path) -> Path:
+    """An import folder beside a secret."""
+    folder: Path = tmp_path / "imports"
+    folder.mkdir()
+    settings.IMPORT_DIR = folder
+    write_lines(tmp_path / "secret.jsonl", [{"question": "A secret?"}])
+    return folder
+
+
+@pytest.fixture
+def curator(signed_in: SignedIn) -> Client:
+    return signed_in("curator")
+
+
+@pytest.fixture
+def operator(signed_in: SignedIn) -> Client:
+    return signed_in("operator")

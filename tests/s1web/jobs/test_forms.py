@@ -1,12 +1,10 @@
 """From a form to a planned job: what is offered, what is refused, and that no path leads out of the import folder."""
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from curation.errors import ConfigError
@@ -19,52 +17,8 @@ from s1web.jobs.models import Job
 from s1web.selections.models import Selection
 from tests.factories import make_job, make_presence
 from tests.s1web.jobs.conftest import SignedIn
+from tests.s1web.jobs.forms import ROWS, made, refused, send
 from tests.s1web.pools import load_problems, load_rows, write_lines
-
-ROWS = [{"question": f"Question {number}?", "subject": "05"} for number in range(30)]
-
-
-@pytest.fixture
-def import_dir(settings, tmp_path) -> Path:
-    """An import folder beside a secret."""
-    folder: Path = tmp_path / "imports"
-    folder.mkdir()
-    settings.IMPORT_DIR = folder
-    write_lines(tmp_path / "secret.jsonl", [{"question": "A secret?"}])
-    return folder
-
-
-@pytest.fixture
-def curator(signed_in: SignedIn) -> Client:
-    return signed_in("curator")
-
-
-@pytest.fixture
-def operator(signed_in: SignedIn) -> Client:
-    return signed_in("operator")
-
-
-def send(client: Client, kind: str, **values: Any) -> Any:
-    return client.post(reverse("jobs:new-of-kind", args=[kind]), values)
-
-
-def made(answer: Any) -> Job:
-    """The planned job that a form led to."""
-    assert answer.status_code == 302, re.findall(r"(?:field__error|notice--error)[^>]*>.*", answer.content.decode())
-    job = Job.objects.get(pk=int(answer["Location"].rstrip("/").rpartition("/")[2]))
-    assert answer["Location"] == reverse("jobs:detail", args=[job.pk])
-    assert job.state == "planned"
-    return job
-
-
-def refused(answer: Any) -> str:
-    """The page that a refused form comes back with."""
-    assert answer.status_code == 200
-    assert not Job.objects.exists()
-    page: str = answer.content.decode()
-    assert "field__error" in page or "notice--error" in page
-    return page
-
 
 # --- kinds and rights ---
 
@@ -455,56 +409,3 @@ def test_a_trial_counts_the_seconds_it_was_told(signed_in: SignedIn):
     for seconds in ("0", "3601", "x", ""):
         assert send(client, "trial_gpu", seconds=seconds).status_code == 200
     assert Job.objects.count() == 1
-
-
-# --- again ---
-
-
-@pytest.mark.parametrize(
-    ("kind", "values"),
-    [
-        (
-            "load_pool",
-            {
-                "pool_files": ["pool.jsonl"],
-                "source": "mine",
-                "mapping": "subject=domain\nquestion=question",
-                "existing_only": "on",
-            },
-        ),
-        ("load_benchmark", {"file": "pool.jsonl", "name": "b"}),
-        ("annotate_lengths", {"tokenizer": "bpe", "name": "called so", "limit": "9"}),
-        ("annotate_lengths", {"tokenizer": "Qwen/Qwen2.5-7B"}),
-        ("annotate_contamination", {"limit": "5"}),
-        ("curate", {"preset": "longest", "size": "7", "seed": "2", "name": "n"}),
-        ("curate", {"preset": "own", "recipe": "size = 5\n[selection]\nmethod = 'longest'\n"}),
-        ("export_selection", {"selection": "mine", "layout": "text", "format": "jsonl", "overwrite": "on"}),
-        ("trial_cpu", {"seconds": "9"}),
-    ],
-)
-def test_to_run_again_fills_the_form_in_so_that_it_makes_the_same_job(signed_in: SignedIn, import_dir, kind, values):
-    write_lines(import_dir / "pool.jsonl", ROWS)
-    write_lines(import_dir / "bpe" / "tokenizer.json", [{}])
-    Selection.objects.create(name="mine", size=3, sha256="0" * 64)
-    client = signed_in("operator")
-    first = made(send(client, kind, **values))
-    answer = client.get(reverse("jobs:new-of-kind", args=[kind]), {"like": first.pk})
-    assert f"job {first.pk}</a> was, as far as a form can say it" in answer.content.decode()
-    form = answer.context["form"]
-    typed = {bound.name: bound.value() for bound in form if bound.value() not in (None, "", False)}
-    assert made(send(client, kind, **typed)).params == first.params
-
-
-def test_what_a_command_ran_elsewhere_is_filled_in_as_far_as_the_import_folder_goes(curator, import_dir, tmp_path):
-    write_lines(import_dir / "pool.jsonl", ROWS)
-    paths = [str(import_dir / "pool.jsonl"), str(tmp_path / "secret.jsonl"), "hf://a/b@c"]
-    job = make_job("done", kind="load_pool", params={"paths": paths, "source": "s"})
-    page = curator.get(f"/jobs/new/load_pool/?like={job.pk}").content.decode()
-    assert 'value="pool.jsonl" id="id_pool_files_0" checked' in page
-    assert 'value="hf://a/b@c"' in page
-    assert "secret" not in page
-
-
-def test_a_job_of_another_kind_is_no_pattern(curator, import_dir):
-    job = make_job("done", kind="curate", params={"name": "from the other"})
-    assert "from the other" not in curator.get(f"/jobs/new/load_benchmark/?like={job.pk}").content.decode()

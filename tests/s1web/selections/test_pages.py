@@ -26,19 +26,9 @@ from tests.factories import make_job
 from tests.s1web.jobs.conftest import SignedIn
 from tests.s1web.pools import load_rows
 from tests.s1web.selections.conftest import HOSTILE
+from tests.s1web.selections.pages import get, text_of
 
 CURATE = "/curate/"
-
-
-def text_of(page: str) -> str:
-    """The words of a page, tags and white space apart."""
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
-
-
-def get(client: Client, address: str) -> str:
-    answer = client.get(address)
-    assert answer.status_code == 200, address
-    return answer.content.decode()
 
 
 def filled(recipe: Recipe, **more: Any) -> dict[str, Any]:
@@ -399,38 +389,6 @@ def test_without_runs_the_pages_say_what_comes_next(db: None, signed_in: SignedI
     client = signed_in("viewer")
     assert "No run yet." in get(client, "/runs/")
     assert "Two runs are needed" in get(client, "/compare/")
-
-
-# --- comparing --------------------------------------------------------------------------------------------
-
-
-def test_a_comparison_counts_lists_and_downloads(two_runs, signed_in: SignedIn):
-    a, b = two_runs
-    client = signed_in("viewer")
-    address = f"/compare/?a={a.pk}&b={b.pk}"
-    page = get(client, address)
-    old, new = (set(run.selection.members.values_list("question__question_hash", flat=True)) for run in (a, b))
-    assert f"{len(new - old)} added" in text_of(page)
-    assert f"{len(old & new)} kept" in text_of(page)
-    assert set(re.findall(r"data-row>(\w+)<", page)) == new - old
-    assert set(re.findall(r"data-row>(\w+)<", get(client, f"{address}&show=removed"))) == old - new
-    answer = client.get(f"/compare/csv/?a={a.pk}&b={b.pk}")
-    assert answer["Content-Disposition"] == f'attachment; filename="runs-{a.pk}-{b.pk}.csv"'
-    assert len(answer.content.decode().splitlines()) == len(old | new) + 1
-
-
-@pytest.mark.parametrize("query", ["?a=1&b=999", "?a=x&b=1", "?a=1", "?a=%00&b=%F0", "?a=" + "9" * 40])
-def test_a_comparison_with_what_is_none_says_so(two_runs, signed_in: SignedIn, query):
-    client = signed_in("viewer")
-    page = get(client, f"/compare/{query}")
-    assert "added" not in text_of(page).lower().replace("what one added", "")
-    assert client.get(f"/compare/csv/{query}").status_code == 404
-
-
-def test_a_page_of_a_comparison_beyond_its_end_is_empty(two_runs, signed_in: SignedIn):
-    a, b = two_runs
-    page = get(signed_in("viewer"), f"/compare/?a={a.pk}&b={b.pk}&after=500&show=kept")
-    assert re.findall(r"data-row>", page) == []
 
 
 # --- everywhere -------------------------------------------------------------------------------------------
