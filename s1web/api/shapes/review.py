@@ -60,26 +60,24 @@ class DecideOnFilterBody(serializers.Serializer):
     )
 
 
-class OverruleBody(serializers.Serializer):
-    reason = serializers.CharField(max_length=MAX_REASON, help_text="Why the shared words are no leak; it is kept.")
-    evidence = serializers.ListField(
+def _pieces(help_text: str) -> serializers.ListField:
+    return serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=2**53),
         required=False,
         allow_empty=False,
         max_length=1_000,
-        help_text="The id of each piece, which has to stand; left out: all against the question.",
+        help_text=help_text,
     )
+
+
+class OverruleBody(serializers.Serializer):
+    reason = serializers.CharField(max_length=MAX_REASON, help_text="Why the shared words are no leak; it is kept.")
+    evidence = _pieces("The id of each piece, which has to stand; left out: all against the question.")
 
 
 class ReinstateBody(serializers.Serializer):
     reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=MAX_REASON)
-    evidence = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=2**53),
-        required=False,
-        allow_empty=False,
-        max_length=1_000,
-        help_text="The id of each piece, which has to be overruled; left out: all that are.",
-    )
+    evidence = _pieces("The id of each piece, which has to be overruled; left out: all that are.")
 
 
 class Court(serializers.Serializer):
