@@ -52,33 +52,39 @@ def num_model_ids() -> int:
 
 def random_model(
     *,
+    head: str = "Qwen2ForCausalLM",
     seed: int = 0,
     context_tokens: int = 1024,
     hidden: int = 48,
-    layers: int = 2,
-    heads: int = 4,
-    key_value_heads: int = 2,
+    **config,
 ):
     """A small Qwen2 with random weights, large enough that its logits are far apart."""
     import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
+    import transformers
 
-    config = Qwen2Config(
-        vocab_size=num_model_ids(),
-        hidden_size=hidden,
-        intermediate_size=2 * hidden,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=key_value_heads,
-        initializer_range=0.3,
-        max_position_embeddings=context_tokens,
-        tie_word_embeddings=False,
-        bos_token_id=None,
-        eos_token_id=make_tokenizer().eos_token_id,
+    config = small_config(
+        hidden_size=hidden, intermediate_size=2 * hidden, max_position_embeddings=context_tokens, **config
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Qwen2ForCausalLM(config).eval()
+        return getattr(transformers, head)(config).eval()
+
+
+def small_config(**changes):
+    """A Qwen2Config for the tokenizer of the tests."""
+    from transformers import Qwen2Config
+
+    values = {
+        "vocab_size": num_model_ids(),
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "initializer_range": 0.3,
+        "tie_word_embeddings": False,
+        "bos_token_id": None,
+        "eos_token_id": make_tokenizer().eos_token_id,
+    }
+    return Qwen2Config(**values | changes)
 
 
 def transition_model(transitions: np.ndarray, *, context_tokens: int = 4096):
@@ -87,22 +93,18 @@ def transition_model(transitions: np.ndarray, *, context_tokens: int = 4096):
     Args:
         transitions: shape (ids, ids), float.
     """
-    from transformers import Qwen2Config, Qwen2ForCausalLM
+    from transformers import Qwen2ForCausalLM
 
     num_ids = len(transitions)
-    hidden = (num_ids + 7) // 8 * 8
-    config = Qwen2Config(
+    config = small_config(
         vocab_size=num_ids,
-        hidden_size=hidden,
+        hidden_size=(num_ids + 7) // 8 * 8,
         intermediate_size=8,
         num_hidden_layers=1,
         num_attention_heads=2,
         num_key_value_heads=1,
         head_dim=8,
         max_position_embeddings=context_tokens,
-        tie_word_embeddings=False,
-        bos_token_id=None,
-        eos_token_id=make_tokenizer().eos_token_id,
     )
     model = Qwen2ForCausalLM(config).eval()
     follow_table(model, transitions)

@@ -187,7 +187,7 @@ def vllm_server(model_path):
 
 @pytest.fixture(scope="module")
 def model():
-    return random_model(context_tokens=CONTEXT, hidden=128, layers=1)
+    return random_model(context_tokens=CONTEXT, hidden=128, num_hidden_layers=1)
 
 
 @pytest.fixture(scope="module")

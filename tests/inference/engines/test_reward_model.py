@@ -8,7 +8,7 @@ from inference.engines.transformers import TransformersEngine
 from inference.methods.rebase import Rebase
 from inference.rewards import Solution
 from inference.runner import run
-from tests.inference.models import make_tokenizer, num_model_ids, random_model
+from tests.inference.models import make_tokenizer, random_model
 from tests.inference.settings import SHORT, check_account, make_setting, make_trial
 
 HEADS = ["Qwen2ForTokenClassification", "Qwen2ForSequenceClassification"]
@@ -20,26 +20,14 @@ SOLUTIONS = [
 
 
 def make_model(head, *, num_labels=2, context_tokens=256):
-    import torch
-    import transformers
-
-    config = transformers.Qwen2Config(
-        vocab_size=num_model_ids(),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+    return random_model(
+        head=head,
+        context_tokens=context_tokens,
+        hidden=32,
         initializer_range=0.5,
-        max_position_embeddings=context_tokens,
         num_labels=num_labels,
-        bos_token_id=None,
-        eos_token_id=make_tokenizer().eos_token_id,
         pad_token_id=make_tokenizer().pad_token_id,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return getattr(transformers, head)(config).eval()
 
 
 def slow_rewards(model, solution):

@@ -202,20 +202,8 @@ def test_a_limit_that_cannot_be_used_is_named(model, values, error):
 
 
 def test_a_model_with_a_sliding_window_is_refused():
-    from transformers import Qwen2Config, Qwen2ForCausalLM
-
-    config = Qwen2Config(
-        vocab_size=330,
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        use_sliding_window=True,
-        sliding_window=8,
-        max_window_layers=1,
-    )
+    windowed = random_model(use_sliding_window=True, sliding_window=8, max_window_layers=1)
     with pytest.raises(
         ConfigError, match="layers of kind sliding_attention; engine transformers takes full attention"
     ):
-        TransformersEngine(Qwen2ForCausalLM(config), make_tokenizer())
+        TransformersEngine(windowed, make_tokenizer())
