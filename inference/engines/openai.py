@@ -152,22 +152,22 @@ class OpenAIEngine:
         """
         intake = Intake(requests)
         running: set[Future[Sample]] = set()
-        may_be_ready = True
+
+        def has_room() -> bool:
+            return len(running) < self._max_requests
+
         pool = ThreadPoolExecutor(self._max_requests, thread_name_prefix="openai-engine")
         try:
             while True:
-                while may_be_ready and len(running) < self._max_requests:
-                    request = intake.take()
-                    if request is None:
-                        may_be_ready = False  # a sample may make one ready
-                        break
+                for request in intake.ready(has_room):
                     running.add(pool.submit(self._one, request))
                 if not running:
                     intake.check_progress()
                     return
-                done, running = wait(running, return_when=FIRST_COMPLETED)
+                done = wait(running, return_when=FIRST_COMPLETED).done
+                running -= done
                 for future in done:
-                    may_be_ready = True
+                    intake.gave_sample()
                     yield future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -1,6 +1,6 @@
 """How everything else talks to a model: requests of token ids in, samples of token ids and events out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -89,6 +89,7 @@ class Intake:
 
     def __init__(self, requests: Iterable[Request | None]) -> None:
         self._requests = iter(requests)
+        self._may_be_ready = True
         self.is_over = False
         self.is_paused = False
 
@@ -104,6 +105,19 @@ class Intake:
             return None
         self.is_paused = request is None
         return request
+
+    def ready(self, has_room: Callable[[], bool]) -> Iterator[Request]:
+        """The requests that are ready now, as long as there is room; behind a pause none before `gave_sample`."""
+        while self._may_be_ready and has_room():
+            request = self.take()
+            if request is None:
+                self._may_be_ready = False
+            else:
+                yield request
+
+    def gave_sample(self) -> None:
+        """Called for each sample of `ready` requests, as it may make further ones ready."""
+        self._may_be_ready = True
 
     def check_progress(self) -> None:
         """Called where nothing runs and every sample was given.

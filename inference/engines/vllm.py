@@ -150,14 +150,9 @@ class VLLMEngine:
         intake = Intake(requests)
         running: dict[ForcedRow, _Running] = {}
         ended: list[ForcedRow] = []
-        may_be_ready = True
         try:
             while True:
-                while may_be_ready and len(running) < self._max_rows:
-                    request = intake.take()
-                    if request is None:
-                        may_be_ready = False  # a sample may make one ready
-                        break
+                for request in intake.ready(lambda: len(running) < self._max_rows):
                     try:
                         row = self._row(request, ended)
                     except ConfigError as error:
@@ -168,7 +163,7 @@ class VLLMEngine:
                     intake.check_progress()
                     return
                 for sample in self._step(running, ended):
-                    may_be_ready = True
+                    intake.gave_sample()
                     yield sample
         finally:
             self._llm.abort_request([one.name for one in running.values()], internal=True)
