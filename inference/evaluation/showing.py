@@ -67,15 +67,16 @@ def curve_lines(curve: Mapping[str, Any]) -> list[str]:
             + f"{100 * value['value']:>6.1f} {_interval(value)}"
         )
     for name, arm in curve["arms"].items():
+        scaling = _metric(arm["scaling"]) + (" points per 1,000 tokens" if arm["scaling"] else "")
         lines.append(
-            f"{name:10}  control {_metric(arm['control'], 100, ' %')}, scaling {_metric(arm['scaling'], 1, '')} "
-            f"points per 1,000 tokens, performance {_metric(arm['performance'], 1, ' %')}"
+            f"{name:10}  control {_metric(arm['control'], 100, ' %')}, scaling {scaling}, "
+            f"performance {_metric(arm['performance'], unit=' %')}"
         )
     lines.append(f"{curve['num_problems']:,} problems" + _left_out(curve["num_left_out"]))
     return lines + [f"warning: {warning}" for warning in curve["warnings"]]
 
 
-def _metric(interval: Mapping[str, float] | None, factor: float, unit: str) -> str:
+def _metric(interval: Mapping[str, float] | None, factor: float = 1, unit: str = "") -> str:
     if interval is None:
         return "none"
     low, high = factor * interval["low"], factor * interval["high"]

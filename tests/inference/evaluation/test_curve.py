@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import numpy as np
@@ -136,3 +137,9 @@ def test_the_command_prints_one_object_or_a_table_or_one_line(runs, capsys):
     assert command.main(["nowhere"]) == 1
     shown = capsys.readouterr()
     assert (shown.out, shown.err.count("\n")) == ("", 1)
+
+
+def test_a_metric_that_is_not_there_is_none_without_a_unit(runs, capsys):
+    command.main([str(runs[2])])
+    arm = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("all"))
+    assert re.fullmatch(r"all +control none, scaling none, performance [\d.]+ % \[[\d.]+, [\d.]+\]", arm)
