@@ -1,6 +1,7 @@
 """What every test needs: a folder of its own for artifacts, databases, and the real data where it is there."""
 
 import itertools
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,6 +34,9 @@ SHARED = ROOT.parent / "shared"
 def pytest_configure() -> None:
     # pages sign sessions and forms with it; that commands run without is shown by processes of their own
     django_settings.SECRET_KEY = "signs what tests hand out, and nothing else"
+    # a suite that was started in the background ignores Ctrl-C, and so would every process that a test starts
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # lm-eval brings absl, whose log handler closes the stream it found when it was imported as soon as Django sets
     # logging up anew. Imported within a test that is the file pytest captures into; here it is the real stderr
     import absl.logging  # noqa: F401

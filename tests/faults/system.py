@@ -196,9 +196,9 @@ class System:
         rows = self.clerk.sql(f"SELECT pid FROM jobs_workerpresence WHERE name LIKE '{queue}%'")
         return next((pid for (pid,) in rows if psutil.pid_exists(pid)), None)
 
-    def is_healthy(self) -> bool:
+    def is_healthy(self, *, timeout_seconds: float = 5) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/", timeout=timeout_seconds) as answer:
                 return answer.status == 200
         except OSError:
             return False
