@@ -70,7 +70,7 @@ def measure(folder: Path, num_rows: int) -> dict[str, Any]:
     """A pool of so many rows with invented places and clusters, and a selection of it."""
     folder.mkdir(parents=True, exist_ok=True)
     pool = pools.write_pool(folder / "pool", num_rows, with_traces=True, mean_tokens=SHORT_TOKENS)
-    environment = fresh_database(folder / "database") | {"SECRET_KEY": "signs what a benchmark hands out"}
+    environment = fresh_database(folder / "database")
     manage(environment, "load_pool", str(pool))
     manage(environment, "load_benchmark", str(pools.write_benchmark(folder / "benchmark.jsonl")), "--name", "all")
     manage(environment, "annotate", "contamination")

@@ -77,6 +77,7 @@ def fresh_database(folder: Path) -> dict[str, str]:
     environment = {
         "DATABASE_URL": f"sqlite:///{folder / 's1web.sqlite3'}",
         "ARTIFACT_DIR": str(folder / "artifacts"),
+        "SECRET_KEY": "signs what a benchmark hands out",
     }
     python(
         environment,
