@@ -33,6 +33,8 @@ def main() -> None:
     parser.add_argument("--engine-prompts", type=int, default=64, help="prompts of the engine (default: 64)")
     parser.add_argument("--engine-tokens", type=int, default=192, help="thinking tokens a prompt at most")
     parser.add_argument("--engine-baseline", type=int, default=64, help="prompts of the loop it is compared with")
+    parser.add_argument("--vllm-model", type=Path, help="a trained model that thinks between s1's delimiters")
+    parser.add_argument("--vllm-problems", type=Path, help="what it is asked, as JSON lines")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="s1web-benchmark-") as name:
         print(json.dumps(measure(options, Path(name)), indent=2))
@@ -66,7 +68,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     if options.only in (None, "methods"):
         figures["methods"] = methods.measure(device=options.engine_device)
     if options.only == "vllm":  # it needs make all-extras
-        figures["vllm"] = vllm_batch.measure()
+        figures["vllm"] = vllm_batch.measure(model=options.vllm_model, problems=options.vllm_problems)
     return figures
 
 
