@@ -1,12 +1,12 @@
 """What a run is: everything that decides its samples, frozen, as JSON."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from curation.errors import ConfigError, InputError
+from curation.errors import ConfigError
+from curation.json_files import read_json
 from inference.delimiters import DelimiterProfile, find_profile, profile_from_json
 from inference.engines.registry import ENGINES
 from inference.methods.base import Method
@@ -105,13 +105,7 @@ def read_config(path: Path) -> RunConfig:
         InputError: there is no such file, or it is no JSON.
         ConfigError: a key is unknown or missing, or a value cannot be used.
     """
-    try:
-        row = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; give a JSON file that describes a run") from None
-    except ValueError as error:
-        raise InputError(f"{path}: no JSON ({error}); give a JSON file that describes a run") from None
-    return config_from_json(row)
+    return config_from_json(read_json(path, "a run"))
 
 
 def config_from_json(row: object) -> RunConfig:

@@ -63,7 +63,7 @@ def train(folder, *, num_steps, seed=0):
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     rng = random.Random(seed)
-    tokenizer = _tokenizer(rng)
+    tokenizer = make_tokenizer(rng)
     torch.manual_seed(seed)
     # tests run side by side: threads that wait for a core make each other slower by far
     num_threads = torch.get_num_threads()
@@ -139,7 +139,8 @@ def _row(rng, tokenizer):
     )
 
 
-def _tokenizer(rng):
+def make_tokenizer(rng):
+    """For its problems and traces, with a chat template."""
     from tests.inference.models import train_tokenizer
 
     texts = []

@@ -1,0 +1,91 @@
+"""A run's rows, tokenizer and examples: everything that it trains on, before a model is loaded."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from curation.errors import ConfigError, InputError, RowError
+from training.config import TrainingConfig
+from training.masking import Example, ExampleMaker, find_pad_token
+from training.rows import TrainingRow, read_rows
+
+OnStep = Callable[[dict[str, Any], int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything that a run trains on, before a model is loaded.
+
+    Attributes:
+        examples: of every row, cut to the block size.
+        num_cut: rows that lost their end.
+        num_lost: tokens with loss that were cut off.
+    """
+
+    config: TrainingConfig
+    tokenizer: Any
+    pad_token: str
+    rows: Sequence[TrainingRow]
+    examples: Sequence[Example]
+    num_cut: int
+    num_lost: int
+
+    @property
+    def num_steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return self.config.num_steps(len(self.examples))
+
+
+def prepare(config: TrainingConfig) -> Prepared:
+    """Read the rows and make their ids and masks.
+
+    Raises:
+        InputError: the data cannot be read, or a row cannot be trained on.
+        ConfigError: the model has no tokenizer that fits, or the block size is below the longest answer.
+    """
+    rows = read_rows(config.data, generator=config.generator)
+    tokenizer = load_tokenizer(config)
+    pad_token = find_pad_token(tokenizer, config.pad_token)
+    maker = ExampleMaker(tokenizer, config.format)
+    whole: list[Example] = []
+    for row in rows:
+        try:
+            whole.append(maker.make(row.question, row.thinking, row.attempt))
+        except RowError as error:
+            raise InputError(f"{config.data}: row {row.number}: {error}") from None
+    longest = max(example.num_answer for example in whole)
+    if longest > config.block_size:
+        raise ConfigError(
+            f"block_size={config.block_size} is below the longest answer ({longest} tokens); give {longest} at "
+            "least, far more to keep thinking with it"
+        )
+    examples = [example.cut(config.block_size) for example in whole]
+    empty = next((row for row, example in zip(rows, examples, strict=True) if example.last <= example.first), None)
+    if empty is not None:
+        raise ConfigError(
+            f"block_size={config.block_size} leaves nothing of row {empty.number} to learn: its question alone is as "
+            "long; give a larger one"
+        )
+    cut = [(one.last - one.first) - (kept.last - kept.first) for one, kept in zip(whole, examples, strict=True)]
+    return Prepared(config, tokenizer, pad_token, rows, examples, sum(lost > 0 for lost in cut), sum(cut))
+
+
+def load_tokenizer(config: TrainingConfig) -> Any:
+    """The model's tokenizer.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(config.model, trust_remote_code=config.allows_remote_code)
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(
+            f"model {config.model!r:.200} has no tokenizer that can be loaded: {first_line(error)}"
+        ) from None
+
+
+def first_line(error: Exception) -> str:
+    """What a library's error says, in one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
