@@ -1,0 +1,106 @@
+"""python -m training.preflight run.json: what a run will cut off, need, take and cost, before it starts."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from curation.errors import ConfigError, S1WebError
+from training.config import TrainingConfig, config_from_json, config_to_json, read_config, with_settings
+from training.devices import DEVICES, Device, find_device
+from training.preflight.check import Preflight, preflight
+from training.preflight.cost import USUAL_MFU
+from training.preflight.lengths import RowLengths, lengths_of
+from training.preflight.shape import ModelShape, UnknownFamilyError, read_shape
+from training.preflight.showing import preflight_lines, preflight_to_json
+from training.work import prepare
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m training.preflight", description=__doc__)
+    parser.add_argument("run", type=Path, help="a JSON file that describes the run; docs/guide/training.md")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="in place of the file's own")
+    parser.add_argument("--device", help=f"{', '.join(DEVICES)} (default: this machine's, if one of them)")
+    parser.add_argument("--devices", type=int, help="how many share a step (default: this machine's, else 1)")
+    parser.add_argument("--dollars-per-hour", type=float, help="of one device (default: a usual price to rent one)")
+    parser.add_argument(
+        "--mfu", type=float, default=USUAL_MFU, help="share of its peak that a device reaches (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object, and nothing else")
+    options = parser.parse_args(arguments)
+    try:
+        result = _check(options)
+    except S1WebError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(preflight_to_json(result), ensure_ascii=False))
+    else:
+        print("\n".join(preflight_lines(result)))
+    if result.problems:
+        count = f" (and {len(result.problems) - 1} more)" if len(result.problems) > 1 else ""
+        print(f"the run would fail: {result.problems[0]}{count}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _check(options: argparse.Namespace) -> Preflight:
+    settings = {}
+    for text in options.set:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {text!r:.60} is no KEY=VALUE")
+        settings[key] = value
+    config = config_from_json(with_settings(config_to_json(read_config(options.run)), settings))
+    device, here = _device(options.device, config)
+    warnings: list[str] = []
+    shape: ModelShape | None = None
+    try:
+        shape = read_shape(config.model, allows_remote_code=config.allows_remote_code)
+    except UnknownFamilyError as error:
+        warnings.append(str(error))
+    return preflight(
+        config,
+        read_lengths(config),
+        shape,
+        device,
+        here if options.devices is None else options.devices,
+        mfu=options.mfu,
+        dollars_per_hour=options.dollars_per_hour,
+        warnings=warnings,
+    )
+
+
+def read_lengths(config: TrainingConfig) -> RowLengths:
+    """Lengths of the run's rows before cutting.
+
+    Raises:
+        InputError: the data cannot be read, or a row cannot be trained on.
+        ConfigError: the model has no tokenizer that fits.
+    """
+    whole = prepare(replace(config, block_size=sys.maxsize))
+    return lengths_of((row.number for row in whole.rows), whole.examples)
+
+
+def _device(name: str | None, config: TrainingConfig) -> tuple[Device | None, int]:
+    """The device that was named, or this machine's; and how many of it are here.
+
+    Raises:
+        ConfigError: the name is not known.
+    """
+    if name is not None:
+        device = find_device(name)
+        if device is None:
+            raise ConfigError(f"--device {name!r:.60} is unknown; allowed: {', '.join(DEVICES)}")
+        return device, 1
+    import torch
+
+    if config.device == "cpu" or not torch.cuda.is_available():
+        return None, 1
+    return find_device(torch.cuda.get_device_name()), torch.cuda.device_count()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
