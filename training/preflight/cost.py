@@ -101,7 +101,7 @@ def measure_pace(config: TrainingConfig, shape: ModelShape, totals: Counts, *, n
     padded = micro if config.is_padding_free else np.broadcast_to(micro.max(axis=3, keepdims=True), micro.shape)
     of_model, of_device = _Operations(config, shape, is_done=False), _Operations(config, shape, is_done=True)
     done = of_device(padded).sum(axis=3)
-    # sharded, each layer's weights come from all, so nobody runs ahead; else they meet once a step, to add up gradients
+    # sharded, each layer's weights come from all, so nobody runs ahead; else they meet once a step, with gradients
     slowest = done.max(axis=2) if config.sharding == "full" else done.sum(axis=1).max(axis=1)
     return Pace(
         num_steps, int(steps.sum()), int(padded.sum()), float(of_model(steps).sum()), done.sum(), slowest.sum()

@@ -44,9 +44,8 @@ class RowLengths:
             np.asarray(column, dtype=np.int64) for column in columns
         )
         if len({len(column) for column in columns}) != 1:
-            raise InputError(
-                f"lengths of {', '.join(str(len(column)) for column in columns)} rows; one each is needed"
-            )
+            counts = ", ".join(str(len(column)) for column in columns)
+            raise InputError(f"lengths of {counts} rows; one of each kind for every row is needed")
         if not len(self):
             raise InputError("no rows; a selection with some is needed")
         fits = (self.firsts >= 0) & (self.firsts < self.lasts) & (self.lasts <= self.totals)
@@ -54,8 +53,8 @@ class RowLengths:
         if not fits.all():
             row = int(np.argmin(fits))
             raise InputError(
-                f"row {self.numbers[row]}: loss on tokens {self.firsts[row]} to {self.lasts[row]} of {self.totals[row]}, "
-                f"{self.answers[row]} of them the answer; that is no row"
+                f"row {self.numbers[row]}: loss on tokens {self.firsts[row]} to {self.lasts[row]} of "
+                f"{self.totals[row]}, {self.answers[row]} of them the answer; that is no row"
             )
 
     def __len__(self) -> int:

@@ -3,12 +3,12 @@
 It follows what `training.trainer` does, with the libraries' own habits:
 
 - Weights are loaded in float32, with float32 gradients and AdamW's two float32 states: 16 bytes a parameter.
-- bfloat16 on one device, or on several without sharding, is autocast: each linear map computes with a bfloat16 copy of
-  its weight, which autograd keeps until that layer's backward pass. The residual stream stays float32.
+- bfloat16 on one device, or on several without sharding, is autocast: each linear map computes with a bfloat16 copy
+  of its weight, which autograd keeps until that layer's backward pass. The residual stream stays float32.
 - FSDP (the second version) keeps a device's share of weights, gradients and states in float32, gathers a layer at a
   time in bfloat16 and the one after it ahead, and the residual stream is bfloat16.
-- TRL's loss never holds the logits of a row: it goes through tiles of 4,096 tokens and 32,768 ids, and on a GPU through
-  those tokens alone that carry loss. What it does hold is the head's gradient in float32.
+- TRL's loss never holds the logits of a row: it goes through tiles of 4,096 tokens and 32,768 ids, and on a GPU
+  through those tokens alone that carry loss. What it does hold is the head's gradient in float32.
 
 A step has five moments, each full of something else; the fullest is what has to fit.
 """

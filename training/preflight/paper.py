@@ -1,7 +1,7 @@
 """The paper's own runs (s1 §4.1, appendix C; spec section 4), as a check of the estimator.
 
-Published are devices, steps, hours, and of lengths two things: 74% of s1K's rows are longer than 4,096 tokens, and the
-59K's traces have 3.6K tokens on average. How far lengths spread is not published; SPREAD is ours, and decides how
+Published are devices, steps, hours, and of lengths two things: 74% of s1K's rows are longer than 4,096 tokens, and
+the 59K's traces have 3.6K tokens on average. How far lengths spread is not published; SPREAD is ours, and decides how
 long devices wait for each other. So the check tells whether the estimate is of the right size, not more.
 """
 

@@ -114,11 +114,11 @@ def shape_from_config(config: Mapping[str, Any]) -> ModelShape:
         UnknownFamilyError: it is of a family whose parts are not known here.
         ConfigError: it lacks a size.
     """
-    family = config.get("model_type")
+    family = str(config.get("model_type"))
     if family not in _FAMILIES:
         raise UnknownFamilyError(
-            f"model_type={family!r:.60}: memory and hours are estimated for {', '.join(_FAMILIES)} alone; the run may "
-            "do all the same"
+            f"model_type={family!r:.60}: memory and hours are estimated for {', '.join(_FAMILIES)} alone; the run "
+            "may do all the same"
         )
     has_qkv_bias, has_output_bias, has_head_norms = _FAMILIES[family]
     if family in _TELL_BIASES:

@@ -50,8 +50,8 @@ def preflight_lines(result: Preflight) -> list[str]:
 
 def _length_lines(cuts: Cuts) -> Iterator[str]:
     yield (
-        f"{cuts.num_rows:,} rows of {cuts.shortest:,} to {cuts.longest:,} tokens, median {cuts.median:,.0f}; block size "
-        f"{cuts.block_size:,}"
+        f"{cuts.num_rows:,} rows of {cuts.shortest:,} to {cuts.longest:,} tokens, median {cuts.median:,.0f}; block "
+        f"size {cuts.block_size:,}"
     )
     most = max(bar.num_rows for bar in cuts.histogram)
     for bar in cuts.histogram:
@@ -62,7 +62,8 @@ def _length_lines(cuts: Cuts) -> Iterator[str]:
         return
     numbers = ", ".join(str(number) for number in cuts.cut_rows[:MOST_ROW_NUMBERS])
     rest = f" and {cuts.num_cut - MOST_ROW_NUMBERS:,} more" if cuts.num_cut > MOST_ROW_NUMBERS else ""
-    yield f"cut off: {cuts.num_cut:,} rows, {cuts.num_lost:,} tokens with loss ({cuts.lost_share:.1%}): {numbers}{rest}"
+    lost = f"{cuts.num_lost:,} tokens with loss ({cuts.lost_share:.1%})"
+    yield f"cut off: {cuts.num_cut:,} rows, {lost}: {numbers}{rest}"
 
 
 def _range(bar: Bar) -> str:
@@ -102,8 +103,8 @@ def _cost_lines(result: Preflight) -> Iterator[str]:
     )
     yield f"{'dollars':<24}{cost.dollars:>12,.2f}  at {cost.dollars_per_hour:g} a device and hour"
     yield (
-        f"{'MFU':<24}{cost.mfu:>12.1%}  from {cost.assumed_mfu:.0%} assumed while a device computes; devices are busy "
-        f"{cost.busy_share:.0%} of the time, {cost.padding_share:.0%} of the tokens are padding"
+        f"{'MFU':<24}{cost.mfu:>12.1%}  from {cost.assumed_mfu:.0%} assumed while a device computes; devices are "
+        f"busy {cost.busy_share:.0%} of the time, {cost.padding_share:.0%} of the tokens are padding"
     )
 
 
