@@ -130,9 +130,14 @@ class _Parts:
     def __init__(self, config: TrainingConfig, shape: ModelShape, batch: MicroBatch, num_devices: int) -> None:
         self.shape, self.batch = shape, batch
         self.is_half = config.dtype == "bfloat16"
-        self.is_sharded = config.sharding == "full" and num_devices > 1
         self.is_on_cpu = config.device == "cpu"
+        # accelerate shards on no CPU
+        self.is_sharded = config.sharding == "full" and num_devices > 1 and not self.is_on_cpu
         self.is_eager = config.attention == "eager"
+        # rows of different lengths side by side, or behind each other in one: all but flash attention take a mask of
+        # every pair of tokens
+        is_flash = (config.attention or "").startswith("flash")
+        self.is_masked = self.is_eager or (not is_flash and config.micro_batch_size > 1)
         self.checkpoints = config.checkpoints_gradients
         self.num_trained = (
             shape.num_adapter_parameters(config.lora.rank) if config.lora.rank else shape.num_parameters
@@ -153,9 +158,13 @@ class _Parts:
         saved = layers * (layer_input if self.checkpoints else one) + self._around_layers()
         last = (one if self.checkpoints else 0) + saved
         first = one + self._around_layers()
-        kept = self._gradients() if self.accumulates else 0.0
+        kept = self._kept() if self.accumulates else 0.0
         of_head = min(self._gradients(), _MASTER * shape.num_embedding_parameters / self.shards)
         of_head = max(kept, of_head if self.trains_all else 0.0)
+        # of the first layer, which is the last to get its gradients, and of the embedding
+        unfinished = _MASTER * shape.num_layer_parameters / self.shards if self.trains_all else 0.0
+        if not shape.is_tied and self.trains_all:
+            unfinished += _MASTER * shape.num_embedding_parameters / self.shards
         base = {"parameters": _MASTER * self.num_held / self.shards}
         states = {"optimizer": _STATES * self.num_trained / self.shards}
 
@@ -172,11 +181,17 @@ class _Parts:
 
         return (
             ("end of the forward pass", moment(kept, self._copies(layers, is_forward=True), saved, self._head())),
-            ("loss", moment(kept, self._copies(layers), saved, self._head(is_backward=True))),
+            ("loss", moment(kept, self._copies(layers, is_loss=True), saved, self._head(is_backward=True))),
             ("backward, last layer", moment(of_head, self._copies(layers), last, 0.0, self._working())),
             (
                 "backward, first layer",
-                moment(self._gradients(), self._copies(1), first, 0.0, max(self._working(), self._embedding())),
+                moment(
+                    max(kept, self._gradients() - unfinished),
+                    self._copies(1),
+                    first,
+                    0.0,
+                    max(self._working(), self._embedding()),
+                ),
             ),
             ("optimizer step", moment(self._gradients())),
         )
@@ -185,14 +200,23 @@ class _Parts:
         """Of all trained parameters, once they are all there."""
         return _MASTER * self.num_trained / self.shards
 
-    def _copies(self, num_layers: int, *, is_forward: bool = False) -> float:
+    def _kept(self) -> float:
+        """Gradients of the micro-batches before.
+
+        Under FSDP they wait whole, in the precision of computing, on every device: transformers adds micro-batches up
+        without sharing them out, and shares out the last one's sum.
+        """
+        return self.compute * self.num_trained if self.is_sharded else self._gradients()
+
+    def _copies(self, num_layers: int, *, is_forward: bool = False, is_loss: bool = False) -> float:
         """Weights to compute with, while this many layers wait for their backward pass."""
         shape = self.shape
         layer = self.compute * shape.num_layer_parameters
         if self.is_sharded:
             # the layer at work, the one gathered ahead, and the buffer it comes in; the head is not given back before
             # its backward pass
-            return 3 * layer + self.compute * shape.num_embedding_parameters
+            num_gathered = 1 if is_loss else 2 if is_forward else 3
+            return num_gathered * layer + self.compute * shape.num_embedding_parameters
         if not self.is_half:
             return 0.0
         # checkpointing forgets what autograd would keep; autocast's own memory of copies of trained weights ends with
@@ -217,24 +241,24 @@ class _Parts:
             norms = 2 * (norm + self.residual * hidden)
         if shape.has_head_norms:
             norms += 2 * 4 * (query + kv)
-        is_masked = batch.num_rows > 1 or self.is_eager
-        attended = 2 * (query if is_masked and shape.num_kv_heads < shape.num_heads else kv)
+        attended = 2 * (query if self.is_masked and shape.num_kv_heads < shape.num_heads else kv)
         attention = half * (2 * query + attended) + (0 if self.is_eager else 4 * shape.num_heads)
         mlp = 4 * half * inner
         kept = (norms + attention + mlp) * batch.num_tokens
         if self.is_eager:
             # the softmax in float32, and the weights that it is cast to
-            scores = shape.num_heads * batch.num_rows * batch.longest**2
-            kept += scores * (4 + (half if self.is_half else 0))
-        return kept
+            return kept + shape.num_heads * self._pairs() * (4 + (half if self.is_half else 0))
+        return kept + half * self._pairs() * self.is_masked
 
     def _around_layers(self) -> float:
         """Kept once: the last norm, the rotary tables, ids, labels and masks."""
         shape, batch = self.shape, self.batch
         kept = (2 * 4 * shape.hidden + 2 * self.residual * shape.head_dim + 3 * 8) * batch.num_tokens
-        if batch.num_rows > 1 or self.is_eager:
-            kept += (1 + self.compute) * batch.num_rows * batch.longest**2
-        return kept
+        return kept + (1 + self.compute) * self._pairs() * self.is_masked
+
+    def _pairs(self) -> float:
+        """Pairs of tokens that a mask has a place for."""
+        return self.batch.num_rows * self.batch.longest**2
 
     def _head(self, *, is_backward: bool = False) -> float:
         """What the loss takes beside the activations."""
@@ -260,7 +284,8 @@ class _Parts:
         shape, batch, half = self.shape, self.batch, self.compute
         flowing = (3 * half * shape.intermediate + 3 * 4 * shape.hidden) * batch.num_tokens
         if self.is_eager:
-            flowing += 2 * 4 * shape.num_heads * batch.num_rows * batch.longest**2
+            # the softmax's gradient before and behind it, when the cast weights have gone
+            flowing = max(flowing, shape.num_heads * self._pairs() * (8 - (half if self.is_half else 0)))
         if not self.trains_all:
             return flowing
         if self.is_sharded:
