@@ -10,7 +10,7 @@ from pathlib import Path
 from curation.errors import ConfigError, S1WebError
 from training.config import TrainingConfig, config_from_json, config_to_json, read_config, with_settings
 from training.devices import DEVICES, Device, find_device
-from training.preflight.check import Preflight, preflight
+from training.preflight.check import Preflight, check_options, preflight
 from training.preflight.cost import USUAL_MFU
 from training.preflight.lengths import RowLengths, lengths_of
 from training.preflight.shape import ModelShape, UnknownFamilyError, read_shape
@@ -55,6 +55,8 @@ def _check(options: argparse.Namespace) -> Preflight:
         settings[key] = value
     config = config_from_json(with_settings(config_to_json(read_config(options.run)), settings))
     device, here = _device(options.device, config)
+    num_devices = here if options.devices is None else options.devices
+    check_options(num_devices, options.mfu, options.dollars_per_hour)
     warnings: list[str] = []
     shape: ModelShape | None = None
     try:
@@ -66,7 +68,7 @@ def _check(options: argparse.Namespace) -> Preflight:
         read_lengths(config),
         shape,
         device,
-        here if options.devices is None else options.devices,
+        num_devices,
         mfu=options.mfu,
         dollars_per_hour=options.dollars_per_hour,
         warnings=warnings,

@@ -9,7 +9,7 @@ import numpy as np
 from curation.errors import ConfigError
 from training.config import TrainingConfig
 from training.devices import Device
-from training.preflight.cost import USUAL_MFU, Cost, estimate_cost
+from training.preflight.cost import USUAL_MFU, Cost, check_rates, estimate_cost
 from training.preflight.lengths import Cuts, RowLengths, cut_at
 from training.preflight.memory import GIB, Calibration, Memory, MicroBatch, estimate_memory
 from training.preflight.shape import ModelShape
@@ -100,8 +100,7 @@ def preflight(
         ConfigError: the number of devices, mfu or price is no such thing. What is wrong with the run itself is told
             in `problems` instead.
     """
-    if type(num_devices) is not int or num_devices < 1:
-        raise ConfigError(f"devices={num_devices!r:.60}; a whole number of 1 or more is needed")
+    check_options(num_devices, mfu, dollars_per_hour)
     cuts = cut_at(lengths, config.block_size)
     problems = list(_row_problems(config, lengths, cuts))
     accumulated: int | None = None
@@ -142,6 +141,17 @@ def preflight(
         problems=tuple(problems),
         warnings=(*warnings, *_warnings(config, cuts, shape, device, num_devices, verdict, memory)),
     )
+
+
+def check_options(num_devices: int, mfu: float, dollars_per_hour: float | None) -> None:
+    """Refuse what no run has, before rows are read.
+
+    Raises:
+        ConfigError: the number of devices, mfu or price is no such thing.
+    """
+    if type(num_devices) is not int or num_devices < 1:
+        raise ConfigError(f"devices={num_devices!r:.60}; a whole number of 1 or more is needed")
+    check_rates(mfu, dollars_per_hour)
 
 
 def largest_micro_batch(config: TrainingConfig, lengths: RowLengths) -> MicroBatch:

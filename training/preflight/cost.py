@@ -104,7 +104,12 @@ def measure_pace(config: TrainingConfig, shape: ModelShape, totals: Counts, *, n
     # sharded, each layer's weights come from all, so nobody runs ahead; else they meet once a step, with gradients
     slowest = done.max(axis=2) if config.sharding == "full" else done.sum(axis=1).max(axis=1)
     return Pace(
-        num_steps, int(steps.sum()), int(padded.sum()), float(of_model(steps).sum()), done.sum(), slowest.sum()
+        num_steps=num_steps,
+        num_tokens=int(steps.sum()),
+        num_padded=int(padded.sum()),
+        flops=float(of_model(steps).sum()),
+        done=float(done.sum()),
+        critical=float(slowest.sum()),
     )
 
 
@@ -131,6 +136,17 @@ class _Operations:
         return self.of_token * lengths + self.of_pair * lengths.astype(np.float64) ** 2
 
 
+def check_rates(mfu: float, dollars_per_hour: float | None) -> None:
+    """
+    Raises:
+        ConfigError: mfu or the price is no such thing.
+    """
+    if not 0.0 < mfu <= 1.0:
+        raise ConfigError(f"mfu={mfu:g}; a share of the peak above 0, 1 at most, is needed, such as {USUAL_MFU}")
+    if dollars_per_hour is not None and not 0.0 <= dollars_per_hour < math.inf:
+        raise ConfigError(f"dollars_per_hour={dollars_per_hour:g}; a number from 0 is needed")
+
+
 def estimate_cost(
     config: TrainingConfig,
     shape: ModelShape,
@@ -151,11 +167,8 @@ def estimate_cost(
     Raises:
         ConfigError: mfu or the price is no such thing, or the batch cannot be shared out to the devices.
     """
-    if not 0.0 < mfu <= 1.0:
-        raise ConfigError(f"mfu={mfu:g}; a share of the peak above 0, 1 at most, is needed, such as {USUAL_MFU}")
+    check_rates(mfu, dollars_per_hour)
     price = device.dollars_per_hour if dollars_per_hour is None else dollars_per_hour
-    if not 0.0 <= price < math.inf:
-        raise ConfigError(f"dollars_per_hour={price:g}; a number from 0 is needed")
     pace = measure_pace(config, shape, totals, num_devices=num_devices)
     peak = device.peak_tflops * 1e12
     epochs = config.num_steps(len(totals)) / pace.num_steps

@@ -282,7 +282,7 @@ class _Parts:
     def _working(self) -> float:
         """Gradients on their way through a layer, and those of its largest map before they are added up."""
         shape, batch, half = self.shape, self.batch, self.compute
-        flowing = (3 * half * shape.intermediate + 3 * 4 * shape.hidden) * batch.num_tokens
+        flowing: float = (3 * half * shape.intermediate + 3 * 4 * shape.hidden) * batch.num_tokens
         if self.is_eager:
             # the softmax's gradient before and behind it, when the cast weights have gone
             flowing = max(flowing, shape.num_heads * self._pairs() * (8 - (half if self.is_half else 0)))
