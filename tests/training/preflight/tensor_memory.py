@@ -16,33 +16,47 @@ from training.preflight.shape import shape_from_config
 from training.rows import TrainingRow
 
 
-def counted_peak(make_and_run) -> int:
+def counted_peak(make_and_run, *, resizes: bool = False) -> int:
     """Bytes of the storages that were alive at once, at most.
 
     Args:
         make_and_run: given a function that counts a tensor, makes what is to be run and returns what runs it.
+        resizes: storages change their size while they live, as FSDP's gathered weights do; counting takes longer.
     """
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_flatten
 
     alive: dict[int, int] = {}
+    storages: dict[int, weakref.ref] = {}
     now = peak = 0
 
     def end(key: int) -> None:
         nonlocal now
         now -= alive.pop(key, 0)
+        storages.pop(key, None)
 
     def count(tensor) -> None:
         nonlocal now, peak
-        storage = tensor.untyped_storage()
+        # a sharded tensor's own storage is the size of the whole, and holds nothing
+        storage = getattr(tensor, "_local_tensor", tensor).untyped_storage()
         key = storage._cdata
         if key in alive:
             return
         alive[key] = storage.nbytes()
+        storages[key] = weakref.ref(storage)
         now += alive[key]
         peak = max(peak, now)
         weakref.finalize(storage, end, key)
+
+    def measure_anew() -> None:
+        nonlocal now, peak
+        for key, reference in list(storages.items()):
+            storage = reference()
+            if storage is not None and key in alive:
+                alive[key] = storage.nbytes()
+        now = sum(alive.values())
+        peak = max(peak, now)
 
     class Counting(TorchDispatchMode):
         def __torch_dispatch__(self, function, types, args=(), kwargs=None):
@@ -50,6 +64,8 @@ def counted_peak(make_and_run) -> int:
             for value in tree_flatten(out)[0]:
                 if isinstance(value, torch.Tensor):
                     count(value)
+            if resizes:
+                measure_anew()
             return out
 
     run = make_and_run(count)

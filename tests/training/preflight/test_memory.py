@@ -1,6 +1,11 @@
 """Memory: against what the real trainer holds, and each setting against what it is for."""
 
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +38,23 @@ MANY_IDS = {"vocab_size": 40_000, "tie_word_embeddings": True}
 def test_the_estimate_is_within_a_tenth_of_what_the_trainer_holds(name, rows, shape, changes, tmp_path):
     counted, memory = measure(tmp_path, rows, shape=shape, **changes)
     assert memory.peak.num_bytes == pytest.approx(counted, rel=0.1), memory.peak
+
+
+@pytest.mark.parametrize(("num_micro_batches", "checkpoints"), [(1, 1), (2, 0)])
+def test_the_estimate_is_within_a_tenth_of_what_sharded_devices_hold(num_micro_batches, checkpoints):
+    program = Path(__file__).with_name("sharded.py")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    done = subprocess.run(
+        [*launcher, str(program), str(num_micro_batches), str(checkpoints)],
+        cwd=program.parents[3],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(program.parents[3])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    counted, estimated = json.loads(done.stdout)
+    assert estimated == pytest.approx(counted, rel=0.1)
 
 
 SMALL = ModelShape("qwen2", 24, 896, 4864, 14, 2, 64, 151_936, is_tied=True, has_qkv_bias=True)
