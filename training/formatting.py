@@ -103,6 +103,14 @@ def assistant_text(thinking: str, attempt: str, wrapping: Wrapping = WRAPPINGS["
     return f"{wrapping.start}{thinking}{wrapping.between}{answer}{wrapping.end}"
 
 
+def by_fields(turn: Message, wrapping: Wrapping) -> Message:
+    """An assistant's turn of `TextFormat.conversation` with thinking and answer apart, for templates that mark them
+    themselves: gpt-oss reads `thinking`, others `reasoning_content`."""
+    inner = turn["content"].removeprefix(wrapping.start).removesuffix(wrapping.end)
+    thinking, _, answer = inner.partition(wrapping.between)
+    return {"role": turn["role"], "content": answer, "thinking": thinking, "reasoning_content": thinking}
+
+
 def messages(question: str, thinking: str, attempt: str) -> list[Message]:
     """The conversation in s1's own format."""
     return [

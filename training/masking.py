@@ -5,15 +5,15 @@ template may drop thinking from what it calls history, begin a second thinking b
 that the model does not stop at. Each of these trains a model that is quietly wrong, so each is refused.
 """
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
 from typing import Any, Protocol
 
 from curation.errors import ConfigError, RowError
 from inference.delimiters import find_profile
-from training.formatting import Message, TextFormat
+from training.formatting import Message, TextFormat, by_fields
 
 # what Qwen2.5 keeps for padding in the paper's run, so that no end token is taken for padding
 QWEN_PAD = "<|fim_pad|>"
@@ -25,6 +25,7 @@ class FastTokenizer(Protocol):
     eos_token: Any
     pad_token: Any
     chat_template: Any
+    added_tokens_decoder: Any
 
     def __call__(self, text: str, *, add_special_tokens: bool, return_offsets_mapping: bool) -> Any: ...
 
@@ -42,7 +43,7 @@ class Example:
     Attributes:
         ids: of the whole conversation, before anything is cut off.
         first, last: the ids that carry loss are ids[first:last].
-        num_thinking: of those, the ids up to the answer.
+        num_thinking: of those, the ids up to the delimiter that opens the answer.
     """
 
     ids: tuple[int, ...]
@@ -80,6 +81,7 @@ class ExampleMaker:
         """
         self._tokenizer = tokenizer
         self._format = text_format
+        self._takes_fields = False
         if not getattr(tokenizer, "is_fast", True):
             raise ConfigError("the tokenizer gives no offsets; a fast one (tokenizer.json) is needed")
         if not getattr(tokenizer, "chat_template", None):
@@ -92,23 +94,33 @@ class ExampleMaker:
         """The example of a question and its trace.
 
         Raises:
-            RowError: the texts hold delimiters of their own, so that thinking would end before its end, or a token
-                stands across the border of question and thinking.
+            RowError: the texts hold delimiters or special tokens of their own, so that thinking would end before its
+                end, or a question would speak as somebody else; the template changes what the assistant says; or a
+                token stands across the border of question and thinking.
         """
         for what, text in (("question", question), ("thinking", thinking), ("attempt", attempt)):
-            found = next((mark for mark in self._marks if mark in text), None)
+            found = self._marks.search(text)
             if found is not None:
-                raise RowError(f"the {what} holds {found!r}, which means something to the model; take it out")
+                raise RowError(f"the {what} holds {found[0]!r}, which means something to the model; take it out")
         if not thinking.strip():
             raise RowError("the thinking is empty; there is nothing to learn to think from")
-        return self._example(self._format.conversation(question, thinking, attempt, self._count))
+        # some templates (Qwen3's) strip thinking and answer: then what they write is what is looked for
+        for trace in ((thinking, attempt), (thinking.strip(), attempt.strip())):
+            conversation = self._format.conversation(question, *trace, self._count)
+            text = self._render(conversation)
+            if conversation[-1]["content"] in text:
+                return self._example(text, conversation[-1]["content"])
+        raise RowError("the chat template changes what the assistant says, so that it cannot be told from the rest")
 
     @cached_property
-    def _marks(self) -> tuple[str, ...]:
+    def _marks(self) -> re.Pattern[str]:
         """Texts that a row may not bring: its thinking would seem to end, or its turn."""
         profile = find_profile(self._format.profile)
-        marks = (profile.start, *profile.ends, profile.answer, *profile.stops, str(self._tokenizer.eos_token))
-        return tuple(dict.fromkeys(mark.strip() for mark in marks))
+        marks = [profile.start, *profile.ends, profile.answer, *profile.stops, str(self._tokenizer.eos_token)]
+        marks += [str(token) for token in self._tokenizer.added_tokens_decoder.values() if token.special]
+        # the longest first, so that an error names the whole of what stands there
+        unique = sorted({mark.strip() for mark in marks}, key=lambda mark: (-len(mark), mark))
+        return re.compile("|".join(map(re.escape, unique)))
 
     def _count(self, text: str) -> int:
         return len(self._encode(text)["input_ids"])
@@ -117,6 +129,8 @@ class ExampleMaker:
         return self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
 
     def _render(self, conversation: Sequence[Message], *, prompt: bool = False) -> str:
+        if not prompt and self._takes_fields:
+            conversation = [*conversation[:-1], by_fields(conversation[-1], self._format.wrapping)]
         text = self._tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=prompt)
         assert isinstance(text, str)
         return text
@@ -126,21 +140,20 @@ class ExampleMaker:
         """What ends the assistant's turn behind its content."""
         return "" if self._format.wrapping.end else str(self._tokenizer.eos_token)
 
-    def _example(self, conversation: list[Message]) -> Example:
-        content = conversation[-1]["content"]
-        text = self._render(conversation)
-        first = text.rfind(content)
-        if first < 0:
-            raise RowError(
-                "the chat template changes what the assistant says, so that it cannot be told from the rest"
-            )
+    def _example(self, text: str, content: str) -> Example:
+        """
+        Args:
+            text: the whole conversation, as the template writes it.
+            content: the assistant's part of it.
+        """
+        wrapping = self._format.wrapping
+        first = text.rindex(content)
         last = first + len(content) + len(self._end)
-        between = content.index(self._format.wrapping.between, len(self._format.wrapping.start))
-        answer = first + between
+        # the delimiter itself, without line breaks that may share a token with the thinking's last word
+        delimiter = wrapping.between.lstrip()
+        answer = text.index(delimiter, first + len(wrapping.start) + len(wrapping.between) - len(delimiter))
         encoded = self._encode(text)
-        offsets = encoded["offset_mapping"]
-        starts = [start for start, _ in offsets]
-        ends = [end for _, end in offsets]
+        starts, ends = zip(*encoded["offset_mapping"], strict=True)
         first_id = next(place for place, end in enumerate(ends) if end > first)
         last_id = next((place for place, start in enumerate(starts) if start >= last), len(starts))
         if starts[first_id] < first:
@@ -152,47 +165,85 @@ class ExampleMaker:
         """Try the template on a conversation whose parts can be told apart.
 
         Raises:
-            ConfigError: it drops the question or the thinking, begins a second thinking block, or does not end the
-                turn with the end token.
+            ConfigError: it fails, drops the question or the thinking, begins a second thinking block, or does not end
+                the turn with the end token.
         """
-        wrapping = self._format.wrapping
         question, thinking, attempt = "What is seventeen and four?", "Seventeen and four are twenty-one.", "It is 21."
-        conversation = TextFormat(self._format.profile, system=self._format.system).conversation(
-            question, thinking, attempt, len
-        )
+        conversation = replace(self._format, variant="plain").conversation(question, thinking, attempt, len)
         content = conversation[-1]["content"]
-        text = self._render(conversation)
-        name = "the chat template"
+        text = self._try_forms(conversation)
         if question not in text:
-            raise ConfigError(f"{name} drops the question; choose a model with another template")
+            raise ConfigError("the chat template drops the question; choose a model with another template")
         if thinking not in text:
             raise ConfigError(
-                f"{name} drops the thinking block, as templates do for earlier turns; train with profile s1, or with "
-                "a template that keeps it"
+                "the chat template drops the thinking block, as templates do for earlier turns; put one that keeps it "
+                "into the model's folder (chat_template.jinja)"
             )
         if content not in text:
             raise ConfigError(
-                f"{name} rewrites the assistant's turn; choose another profile than {self._format.profile}"
+                f"the chat template rewrites the assistant's turn; choose another profile than {self._format.profile}"
             )
-        prompt = self._render(conversation[:-1], prompt=True)
-        opened = text[: text.rindex(content)]
-        if wrapping.start.strip() and (
-            opened.rstrip().endswith(wrapping.start.strip()) or prompt.rstrip().endswith(wrapping.start.strip())
-        ):
+        at = text.rindex(content)
+        self._check_opening(text[:at], self._render(conversation[:-1], prompt=True))
+        self._check_end(text[at + len(content) :])
+
+    def _try_forms(self, conversation: list[Message]) -> str:
+        """The text of the first form that the template takes: thinking within the content, or in a field of its own.
+
+        Raises:
+            ConfigError: the template fails on both.
+        """
+        from jinja2 import TemplateError
+
+        texts = []
+        reason = ""
+        for self._takes_fields in (False, True):
+            try:
+                text = self._render(conversation)
+            except TemplateError as error:
+                reason = reason or str(error)
+                continue
+            if conversation[-1]["content"] in text:
+                return text
+            texts.append(text)
+        if not texts:
             raise ConfigError(
-                f"{name} begins a thinking block of its own ({wrapping.start.strip()}), and the text brings one: it "
-                "would be doubled; choose another profile, or a template without it"
+                f"the chat template fails: {reason:.200}; choose another profile than {self._format.profile}, or "
+                "another template"
+            )
+        return texts[0]
+
+    def _check_opening(self, opened: str, prompt: str) -> None:
+        """That a trained turn begins as one that is asked for.
+
+        Args:
+            opened: what the template writes before the assistant's content.
+            prompt: what it writes where the model is to answer.
+        """
+        start = self._format.wrapping.start.strip()
+        if opened.rstrip().endswith(start) or prompt.rstrip().endswith(start):
+            raise ConfigError(
+                f"the chat template begins a thinking block of its own ({start}), and the text brings one: it would "
+                "be doubled; choose another profile, or a template without it"
             )
         if opened != prompt:
             raise ConfigError(
-                f"{name} writes another text before the assistant's turn in training than when it is asked: "
-                f"{opened[-40:]!r} and {prompt[-40:]!r}"
+                "the chat template opens the assistant's turn in another way in training than when it is asked: "
+                f"{opened[-40:]!r} and {prompt[-40:]!r}; choose another profile, or another template"
             )
-        behind = text[text.rindex(content) + len(content) :]
-        if self._end and not behind.startswith(self._end):
+
+    def _check_end(self, behind: str) -> None:
+        """That the turn ends in what the model stops at.
+
+        Args:
+            behind: what the template writes behind the assistant's content.
+        """
+        eos = str(self._tokenizer.eos_token)
+        written = self._format.wrapping.end or behind
+        if not written.startswith(eos):
             raise ConfigError(
-                f"{name} ends the assistant's turn with {behind[:20]!r}, and the model's end token is {self._end!r}: "
-                "it would never learn to stop; set the tokenizer's eos_token"
+                f"the assistant's turn ends with {written[:20]!r}, and the model's end token is {eos!r}: it would "
+                "never learn to stop; set the tokenizer's eos_token, or choose another profile"
             )
 
 
@@ -217,8 +268,3 @@ def find_pad_token(tokenizer: FastTokenizer, wanted: str | None) -> str:
             "would never learn to stop; give another pad_token"
         )
     return str(pad)
-
-
-def runs_of(labels: Sequence[int]) -> list[tuple[bool, int]]:
-    """Whether ids carry loss, and how many in a row do or do not."""
-    return [(key, len(list(group))) for key, group in groupby(labels, key=lambda label: label != -100)]

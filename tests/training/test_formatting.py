@@ -4,23 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.training.templates import QWEN_TEMPLATE
 from training.formatting import assistant_text, messages, render_qwen, training_text
-
-# Qwen2.5-Instruct's own chat template, the branches that a conversation without tools goes through
-QWEN_TEMPLATE = (
-    "{%- if messages[0]['role'] == 'system' %}\n"
-    "    {{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}\n"
-    "{%- else %}\n"
-    "    {{- '<|im_start|>system\\nYou are Qwen, created by Alibaba Cloud. "
-    "You are a helpful assistant.<|im_end|>\\n' }}\n"
-    "{%- endif %}\n"
-    "{%- for message in messages %}\n"
-    "    {%- if message.role == 'user' or (message.role == 'system' and not loop.first) "
-    "or message.role == 'assistant' %}\n"
-    "        {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}\n"
-    "    {%- endif %}\n"
-    "{%- endfor %}\n"
-)
 
 
 def test_the_text_of_a_question_and_its_trace() -> None:
