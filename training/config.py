@@ -214,8 +214,8 @@ def with_settings(config: Mapping[str, Any], settings: Mapping[str, str]) -> dic
     defaults = config_to_json(TrainingConfig("m", "d"))
     for key, text in settings.items():
         outer, _, inner = key.partition(".")
-        known, target, name = defaults, row, outer
-        if inner and isinstance(defaults.get(outer), dict):
+        known, target, name = defaults, row, key
+        if isinstance(defaults.get(outer), dict):
             known, target, name = defaults[outer], row.setdefault(outer, {}), inner
         if name not in known or isinstance(known[name], dict):
             raise ConfigError(f"setting {key!r:.60} is unknown; allowed: {', '.join(_names(defaults))}")

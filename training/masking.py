@@ -176,8 +176,8 @@ class ExampleMaker:
             raise ConfigError("the chat template drops the question; choose a model with another template")
         if thinking not in text:
             raise ConfigError(
-                "the chat template drops the thinking block, as templates do for earlier turns; put one that keeps it "
-                "into the model's folder (chat_template.jinja)"
+                "the chat template drops the thinking block, as templates do for earlier turns; put one that keeps "
+                "it into the model's folder (chat_template.jinja)"
             )
         if content not in text:
             raise ConfigError(

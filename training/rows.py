@@ -88,7 +88,10 @@ def _files(path: Path) -> list[Path]:
 def _raw_rows(path: Path, files: Sequence[Path]) -> Iterator[dict[str, Any]]:
     import datasets
 
-    names = [str(file) for file in files]
+    # the library knows no table without a row
+    names = [str(file) for file in files if file.stat().st_size]
+    if not names:
+        return
     try:
         yield from datasets.load_dataset(_READERS[files[0].suffix], data_files=names, split="train", streaming=True)
     except (OSError, ValueError, datasets.exceptions.DatasetGenerationError) as error:

@@ -1,5 +1,6 @@
 """Chat templates of model families, the branches that a conversation without tools goes through, and tokenizers."""
 
+import copy
 from functools import cache
 from typing import Any
 
@@ -33,7 +34,7 @@ QWEN3_TEMPLATE = """\
         {%- if message.reasoning_content is string %}
             {%- set reasoning_content = message.reasoning_content %}
         {%- elif '</think>' in content %}
-            {%- set reasoning_content = content.split('</think>')[0].rstrip('\\n').split('<think>')[-1].lstrip('\\n') %}
+            {%- set reasoning_content = content.split('</think>')[0].split('<think>')[-1] %}
             {%- set content = content.split('</think>')[-1].lstrip('\\n') %}
         {%- endif %}
         {{- '<|im_start|>' + message.role + '\\n<think>\\n' + reasoning_content.strip('\\n') + '\\n</think>\\n\\n' }}
@@ -65,7 +66,7 @@ R1_TEMPLATE = """\
 GPT_OSS_TEMPLATE = """\
 {%- for message in messages -%}
     {%- if message.role == 'assistant' -%}
-        {%- if "<|channel|>analysis<|message|>" in message.content or "<|channel|>final<|message|>" in message.content %}
+        {%- if "<|channel|>analysis<|message|>" in message.content %}
             {{- raise_exception("You have passed a message containing <|channel|> tags in the content field.") }}
         {%- endif %}
         {%- if "thinking" in message %}
@@ -92,7 +93,7 @@ def make_tokenizer(
         end: its end token.
         others: special tokens beside ChatML's and `<|fim_pad|>`.
     """
-    tokenizer = _copy_of(_trained())
+    tokenizer = copy.deepcopy(_trained())
     tokenizer.add_special_tokens({"eos_token": end, "extra_special_tokens": ["<|im_start|>", "<|fim_pad|>", *others]})
     tokenizer.chat_template = template
     return tokenizer
@@ -103,9 +104,3 @@ def _trained() -> Any:
     from tests.inference.models import train_tokenizer
 
     return train_tokenizer([_WORDS] * 8)
-
-
-def _copy_of(tokenizer: Any) -> Any:
-    import copy
-
-    return copy.deepcopy(tokenizer)

@@ -202,7 +202,7 @@ REFUSED_TEMPLATES = {
     "doubled in training": (
         QWEN_TEMPLATE.replace(
             "message.role + '\\n' + message.content",
-            "message.role + '\\n' + ('<|im_start|>think\\n' if message.role == 'assistant' else '') + message.content",
+            "message.role + ('\\n<|im_start|>think\\n' if message.role == 'assistant' else '\\n') + message.content",
         ),
         "s1",
         "the chat template begins a thinking block of its own (<|im_start|>think), and the text brings one",
@@ -278,9 +278,7 @@ def test_the_tokenizers_own_pad_token_comes_next_and_the_users_first() -> None:
         (None, None, "the tokenizer has no pad token; give pad_token"),
     ],
 )
-def test_a_pad_token_that_hides_the_end_or_is_none_is_refused(
-    own: str | None, wanted: str | None, error: str
-) -> None:
+def test_a_pad_token_that_hides_the_end_is_refused(own: str | None, wanted: str | None, error: str) -> None:
     import copy
 
     from tests.inference.models import make_tokenizer as make_plain
@@ -308,9 +306,11 @@ def test_real_rows_begin_to_carry_loss_with_thinking_and_end_with_the_end_token(
         question, thinking, attempt = row["question"], row["thinking_trace"], row["attempt"] or ""
         try:
             example = maker.make(question, thinking, attempt)
-        except RowError as error:
-            assert "which means something to the model" in str(error)
+        except RowError:
             num_refused += 1
+            assert any(
+                mark in text for mark in ("<|im_start|>", "<|im_end|>") for text in (question, thinking, attempt)
+            )
             continue
         labels = example.labels()
         with_loss = [id_ for id_ in labels if id_ != -100]

@@ -73,7 +73,8 @@ def test_plain_says_nothing_of_length_and_is_the_papers_format() -> None:
         ("think", "<think>\nHm.\n</think>\n\nAnswer: 7"),
         (
             "harmony",
-            "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Answer: 7<|return|>",
+            "<|channel|>analysis<|message|>Hm.<|end|>"
+            "<|start|>assistant<|channel|>final<|message|>Answer: 7<|return|>",
         ),
     ],
 )
