@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -174,6 +174,26 @@ def read_config(path: Path) -> TrainingConfig:
         ConfigError: a key is unknown or missing, or a value cannot be used.
     """
     return config_from_json(read_json(path, "a run"))
+
+
+def read_config_with(path: Path, settings: Sequence[str]) -> TrainingConfig:
+    """The run that a JSON file describes, with settings of a command line in place of its own.
+
+    Args:
+        settings: each `KEY=VALUE`.
+
+    Raises:
+        InputError: there is no such file, or it is no JSON.
+        ConfigError: a key is unknown or missing, or a value cannot be used.
+    """
+    values = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {text!r:.60} is no KEY=VALUE")
+        values[key] = value
+    config = read_config(path)
+    return config_from_json(with_settings(config_to_json(config), values)) if values else config
 
 
 def config_from_json(row: object) -> TrainingConfig:

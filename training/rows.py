@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,12 @@ class TrainingRow:
     attempt: str
 
 
-def read_rows(data: str | Path, *, generator: str = "") -> list[TrainingRow]:
+def read_rows(data: str | Path, *, generator: str = "", most: int | None = None) -> list[TrainingRow]:
     """The rows of a folder that `export_selection` wrote, or of one file, in their order.
 
     Args:
         generator: whose traces, where rows have several; "": the first with thinking.
+        most: how many of the first rows are read; None: all.
 
     Raises:
         InputError: there is no such data, a row cannot be read, or rows have no trace.
@@ -37,7 +39,7 @@ def read_rows(data: str | Path, *, generator: str = "") -> list[TrainingRow]:
     files = _files(path)
     rows: list[TrainingRow] = []
     without: list[int] = []
-    for number, raw in enumerate(_raw_rows(path, files), start=1):
+    for number, raw in enumerate(islice(_raw_rows(path, files), most), start=1):
         if number == 1:
             reader = RowReader(resolve(list(raw)))
         try:

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from curation.errors import ConfigError, S1WebError
+from curation.errors import S1WebError
 from inference.evaluation.stopping import stop_signals
-from training.config import config_from_json, config_to_json, read_config, with_settings
+from training.config import read_config_with
 from training.prepared import OnStep
 from training.work import carry_out
 
@@ -38,13 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> dict[str, Any]:
-    settings = {}
-    for text in options.set:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {text!r:.60} is no KEY=VALUE")
-        settings[key] = value
-    config = config_from_json(with_settings(config_to_json(read_config(options.run)), settings))
+    config = read_config_with(options.run, options.set)
     folder = options.out or options.run.with_suffix("")
     with stop_signals() as should_stop, shown_steps(folder.name, is_quiet=options.json) as show:
         return carry_out(config, folder, on_step=show, should_stop=should_stop)
