@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.errors import ConfigError, ConflictError, S1WebError
+from training.config import read_config_with
 from training.launchers.base import (
     ENDED,
     Launch,
@@ -29,7 +30,7 @@ TEMPLATE = """\
 #SBATCH --job-name=@NAME@
 #SBATCH --nodes=@NODES@
 #SBATCH --ntasks-per-node=1
-#SBATCH --gpus-per-node=@PROCESSES@
+#SBATCH @DEVICES@
 #SBATCH --output=@LOG@
 #SBATCH --open-mode=append
 #SBATCH --no-requeue
@@ -64,7 +65,8 @@ class SlurmLauncher:
     """A cluster's queue.
 
     Attributes:
-        template: of the script, with places: @COMMAND@ (needed), @NAME@, @NODES@, @PROCESSES@, @LOG@, @OPTIONS@.
+        template: of the script, with places: @COMMAND@ (needed), @NAME@, @NODES@, @DEVICES@,
+            @LOG@ (needed), @OPTIONS@.
         options: of sbatch, one each: `--partition=gpu`, `--time=01:00:00`, `--account=x`.
         python: of the nodes; "": this process's own.
     """
@@ -75,7 +77,7 @@ class SlurmLauncher:
 
     def __post_init__(self) -> None:
         places = _PLACE.findall(self.template)
-        allowed = ("COMMAND", "NAME", "NODES", "PROCESSES", "LOG", "OPTIONS")
+        allowed = ("COMMAND", "NAME", "NODES", "DEVICES", "LOG", "OPTIONS")
         unknown = next((place for place in places if place not in allowed), None)
         if unknown is not None:
             raise ConfigError(f"the Slurm template holds @{unknown}@; allowed: @{'@, @'.join(allowed)}@")
@@ -90,15 +92,18 @@ class SlurmLauncher:
         """The script that is submitted.
 
         Raises:
-            ConfigError: the path of the log cannot stand in it.
+            InputError: the run cannot be read.
+            ConfigError: it cannot be used, or the path of the log cannot stand in the script.
         """
         log = str(_log(launch))
         if any(letter in log for letter in '\n\r"\\'):
             raise ConfigError(f"{log!r:.200} cannot be a log of Slurm: it holds a line break, a quote or a backslash")
+        is_on_cpu = read_config_with(launch.run, launch.settings).device == "cpu"
+        devices = "cpus-per-task" if is_on_cpu else "gpus-per-node"
         values = {
             "NAME": re.sub(r"[^\w.-]", "-", launch.out.name),
             "NODES": str(launch.num_nodes),
-            "PROCESSES": str(launch.num_processes),
+            "DEVICES": f"--{devices}={launch.num_processes}",
             # a percent sign begins a pattern there
             "LOG": '"' + log.replace("%", "%%") + '"',
             "OPTIONS": "\n".join(f"#SBATCH {option}" for option in self.options),
@@ -109,6 +114,8 @@ class SlurmLauncher:
     def _command(self, launch: Launch) -> str:
         python = self.python or sys.executable
         shared = ["--nnodes", str(launch.num_nodes), "--nproc-per-node", str(launch.num_processes)]
+        # scancel reaches torchrun, which asks the processes; they finish a step and write a checkpoint
+        shared += ["--shutdown-timeout", "600"]
         meeting = '--rdzv-backend c10d --rdzv-id "$SLURM_JOB_ID" --rdzv-endpoint "$RENDEZVOUS"'
         return (
             f"{shlex.join([python, '-m', 'torch.distributed.run', *shared])} {meeting} {shlex.join(launch.module())}"
@@ -137,7 +144,7 @@ class SlurmLauncher:
         if not job.isdecimal():
             raise failed(_log(launch), f"sbatch replied {reply.strip()!r:.200}, and a job's number is needed")
         append_log(_log(launch), f"submitted as Slurm job {job}")
-        values = {"job": job, "record": fingerprint(launch.out), "is_asked_to_stop": False, "told": ""}
+        values = {"job": job, "record": fingerprint(launch.out), "is_asked_to_stop": False, "told": None}
         save(launch.folder / "slurm.json", values)
         return SlurmHandle(launch, values)
 
@@ -171,21 +178,17 @@ class SlurmHandle:
         """Slurm's word, made finer by what the run wrote down: a job that was stopped has completed too."""
         code = self._code()
         found = _STATES.get(code, "unknown")
-        if found == "unknown" and recorded_state(self._launch.out, self._values["record"]) in ("done", "stopped"):
-            # Slurm forgets; the run's own word stays
-            found = "done"
-        if found not in ENDED:
+        if found in ("waiting", "running"):
+            return found
+        recorded = recorded_state(self._launch.out, self._values["record"])
+        if found == "unknown" and recorded not in ("done", "stopped"):
+            # Slurm forgets, or does not answer now
             return found
         if self._values["told"] != code:
             append_log(self.log, f"Slurm job {self.job} ended: {code or 'forgotten by Slurm'}")
             self._keep(told=code)
-        if found == "stopped":
-            return "done" if recorded_state(self._launch.out, self._values["record"]) == "done" else "stopped"
-        if found == "failed":
-            return found
-        return ended_state(
-            self._launch.out, self._values["record"], is_asked_to_stop=self._values["is_asked_to_stop"]
-        )
+        is_asked_to_stop = self._values["is_asked_to_stop"] or found == "stopped"
+        return ended_state(self._launch.out, self._values["record"], is_asked_to_stop=is_asked_to_stop)
 
     def stop(self, *, now: bool = False) -> None:
         """Ask the job's processes to stop.
@@ -237,7 +240,7 @@ def _ask(command: Sequence[str]) -> str:
     """
     name = command[0]
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - Slurm's commands, and no shell
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
         )
     except FileNotFoundError:
