@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -55,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except S1WebError as error:
         print(error, file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # `| head` has seen enough; what Python flushes at its end has nowhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -71,12 +75,13 @@ def _preview(options: argparse.Namespace) -> None:
     if options.json:
         rows = [row_to_json(row.number, runs, config.block_size) for row, runs in shown]
         # terminals obey some characters that JSON may hold as they are
-        print(json.dumps({"pad_token": find_pad_token(load_tokenizer(config), config.pad_token), "rows": rows}))
+        print(json.dumps({"rows": rows}), flush=True)
         return
     console = Console(highlight=False)
     console.print(_legend(), soft_wrap=True)
     for row, runs in shown:
         print_row(console, row.number, runs, num_tokens=options.tokens, has_borders=options.borders)
+    sys.stdout.flush()
 
 
 def shown_rows(config: TrainingConfig, numbers: range) -> Iterator[tuple[TrainingRow, tuple[TokenRun, ...]]]:

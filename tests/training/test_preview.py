@@ -1,11 +1,16 @@
 """Rows as they are trained on, in a terminal and as data: every token, its loss, what is cut, and nothing obeyed."""
 
 import json
+import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.training.templates import make_tokenizer
 from tests.training.tiny_run import ROWS, write_run
 from training import preview
@@ -114,8 +119,6 @@ def test_hostile_text_reaches_the_terminal_as_letters(
     printed = capsys.readouterr().out
     assert ("\x1b[" in printed) is colours
     # our own colours and nothing else
-    import re
-
     bare = re.sub(r"\x1b\[[0-9;]*m", "", printed)
     assert not any(character in bare for character in "\x1b\x07\x00\x7f\x9b\r\u202e\u202c\u2028\u200b\ufeff\ue000")
     expected = "".join(harmless(each) for each in HOSTILE)
@@ -135,9 +138,9 @@ def test_colours_tell_loss_from_no_loss(
 
 
 def test_the_terminal_names_each_part_and_counts_it(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert preview.main([str(run), "--row", "1", "--tokens", "0", "--set", "block_size=160"]) == 0
+    assert preview.main([str(run), "--row", "1", "--tokens", "0", "--set", "block_size=105"]) == 0
     printed = capsys.readouterr().out
-    rows = as_json(capsys, str(run), "--row", "1", "--set", "block_size=160")["rows"]
+    rows = as_json(capsys, str(run), "--row", "1", "--set", "block_size=105")["rows"]
     counts = rows[0]["counts"]
     assert f"row 1: {counts['tokens']} tokens, {counts['with_loss']} with loss, {counts['cut']} cut off" in printed
     assert f"── question, no loss: {counts['prompt']} tokens" in printed
@@ -167,7 +170,6 @@ def test_json_holds_every_token_and_no_character_that_a_terminal_obeys(
     assert printed.removesuffix("\n").isascii()
     assert "\x1b" not in printed
     shown = json.loads(printed)
-    assert shown["pad_token"] == "<|fim_pad|>"
     assert [row["row"] for row in shown["rows"]] == [1, 2, 3]
     thinking = next(each for each in shown["rows"][2]["runs"] if each["kind"] == "thinking")
     assert HOSTILE in "".join(token["text"] for token in thinking["tokens"])
@@ -217,3 +219,9 @@ def test_a_row_that_cannot_be_trained_on_is_named_behind_those_that_can(
     printed = capsys.readouterr()
     assert "row 1: " in printed.out
     assert "rows.jsonl: row 2: the attempt holds '<|im_end|>'" in printed.err
+
+
+def test_a_pipe_that_has_seen_enough_is_no_error(run: Path) -> None:
+    command = f"{shlex.quote(sys.executable)} -m training.preview {shlex.quote(str(run))} --json | head -c 20"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, '{"rows": [{"row": 1,', "")
