@@ -19,7 +19,7 @@ log=$(sed -n 's/^#SBATCH --output="\\(.*\\)"$/\\1/p' "$2" | sed 's/%%/%/g')
 nodes=$(sed -n 's/^#SBATCH --nodes=//p' "$2")
 (
     echo RUNNING > "$CLUSTER/state"
-    SLURM_JOB_ID=JOB SLURM_JOB_NODELIST='n[1-9]' SLURM_NNODES=$nodes setsid bash "$CLUSTER/script" >> "$log" 2>&1
+    SLURM_JOB_ID=NUMBER SLURM_JOB_NODELIST='n[1-9]' SLURM_NNODES=$nodes setsid bash "$CLUSTER/script" >> "$log" 2>&1
     if test $? = 0; then echo COMPLETED; else echo FAILED; fi > "$CLUSTER/state"
 ) > /dev/null 2>&1 &
 """,
@@ -64,7 +64,7 @@ class Cluster:
         self.commands.mkdir(parents=True)
         for name, body in _COMMANDS.items():
             path = self.commands / name
-            path.write_text(f"#!/bin/bash\nCLUSTER={folder}\n{body.replace('JOB', JOB)}", encoding="utf-8")
+            path.write_text(f"#!/bin/bash\nCLUSTER={folder}\n{body.replace('=NUMBER', f'={JOB}')}", encoding="utf-8")
             path.chmod(0o755)
         self.write("reply", JOB)
 
