@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from curation.errors import ConfigError, InputError, RowError, S1WebError
 from training.config import TrainingConfig, read_config_with
 from training.masking import ExampleMaker, find_pad_token
+from training.prepared import load_tokenizer
 from training.rows import TrainingRow, read_rows
 from training.token_runs import Kind, TokenRun, count_kinds, harmless, row_to_json, token_runs
-from training.work import load_tokenizer
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -15,7 +15,7 @@ from training.preflight.cost import USUAL_MFU
 from training.preflight.lengths import RowLengths, lengths_of
 from training.preflight.shape import ModelShape, UnknownFamilyError, read_shape
 from training.preflight.showing import preflight_lines, preflight_to_json
-from training.work import prepare
+from training.prepared import prepare
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -78,8 +78,8 @@ def measure(folder: Path, row_lengths: list[int], *, shape: dict, **settings) ->
     """Train a few steps on rows of those lengths; the bytes that were counted, and what was estimated."""
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
+    from training.prepared import Prepared
     from training.trainer import make_trainer
-    from training.work import Prepared
 
     model_config = Qwen2Config(
         **{

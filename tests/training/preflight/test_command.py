@@ -14,7 +14,7 @@ from tests.inference.models import make_tokenizer, random_model
 from tests.training.test_formatting import QWEN_TEMPLATE
 from training.config import read_config
 from training.preflight.__main__ import main
-from training.work import prepare
+from training.prepared import prepare
 
 ROOT = Path(__file__).resolve().parents[3]
 ASKING = "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
