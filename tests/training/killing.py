@@ -19,7 +19,10 @@ def main(run, num_kills, seed):
     # once for all children: to load them takes longer than the whole run
     import torch
     import trl  # noqa: F401
+    from tqdm import tqdm
 
+    # its own lock is one for all processes, and would stay locked behind a child that dies with it
+    tqdm.set_lock(threading.RLock())
     torch.set_num_threads(1)
     rng = random.Random(seed)
     config, folder = read_config(run), run.with_suffix("")

@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.inference.models import make_tokenizer, random_model
-from tests.training.test_formatting import QWEN_TEMPLATE
+from tests.training.templates import QWEN_TEMPLATE
 from training.config import read_config
 from training.preflight.__main__ import main
 from training.prepared import prepare
 
 ROOT = Path(__file__).resolve().parents[3]
-ASKING = "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
 LENGTHS = (3, 30, 60, 200)
 
 
@@ -28,7 +27,7 @@ def run_file(tmp_path_factory):
     model, tokenizer = random_model(context_tokens=4_096), make_tokenizer()
     model.save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
-    (folder / "model" / "chat_template.jinja").write_text(QWEN_TEMPLATE + ASKING)
+    (folder / "model" / "chat_template.jinja").write_text(QWEN_TEMPLATE)
     with (folder / "rows.jsonl").open("w") as file:
         for count in LENGTHS:
             row = {"question": f"Count to {count}.", "solution": str(count), "attempt": str(count)}
