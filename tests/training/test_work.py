@@ -142,3 +142,13 @@ def test_a_finished_run_is_not_trained_again(plain):
     done = command(folder.with_suffix(".json"), "--json")
     assert json.loads(done.stdout) == record
     assert (folder / "metrics.jsonl").read_bytes() == before
+
+
+def test_adapters_are_trained_and_the_rest_stays(folder, plain):
+    run = write_run(folder, name="lora", lora={"rank": 4, "alpha": 8}, learning_rate=3e-2)
+    done = command(run)
+    assert done.returncode == 0, done.stderr
+    assert losses(folder / "lora")[-1] < losses(folder / "lora")[0] - 0.3
+    kept = {path.name for path in (folder / "lora" / "model").iterdir()}
+    assert "adapter_model.safetensors" in kept
+    assert "model.safetensors" not in kept
