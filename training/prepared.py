@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from curation.errors import ConfigError, InputError, RowError
 from training.config import TrainingConfig
 from training.masking import Example, ExampleMaker, find_pad_token
 from training.rows import TrainingRow, read_rows
+
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 OnStep = Callable[[dict[str, Any], int], None]
 
@@ -78,12 +81,26 @@ def load_tokenizer(config: TrainingConfig) -> Any:
     """
     from transformers import AutoTokenizer
 
+    folder = Path(config.model)
+    # transformers makes an empty tokenizer of a folder that has none
+    if folder.is_dir() and not any((folder / name).exists() for name in _TOKENIZER_FILES):
+        raise ConfigError(
+            f"model {config.model!r:.200} has no tokenizer; one of {', '.join(_TOKENIZER_FILES)} is needed"
+        )
     try:
         return AutoTokenizer.from_pretrained(config.model, trust_remote_code=config.allows_remote_code)
     except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(
-            f"model {config.model!r:.200} has no tokenizer that can be loaded: {first_line(error)}"
-        ) from None
+        raise cannot_load(config, "tokenizer", error) from None
+
+
+def cannot_load(config: TrainingConfig, what: str, error: Exception) -> ConfigError:
+    """Why the tokenizer or the weights of a run's model cannot be loaded."""
+    if "trust_remote_code" in str(error):
+        return ConfigError(
+            f"model {config.model!r:.200} brings code of its own, which does not run here; read it, and allow it "
+            "with allows_remote_code"
+        )
+    return ConfigError(f"model {config.model!r:.200}: its {what} cannot be loaded: {first_line(error)}")
 
 
 def first_line(error: Exception) -> str:

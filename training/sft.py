@@ -52,14 +52,18 @@ def shown_steps(name: str, *, is_quiet: bool) -> Iterator[OnStep]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    with Progress(*columns, TextColumn("{task.fields[figures]}"), console=console, disable=is_quiet) as bar:
-        task = bar.add_task(name, total=None, figures="")
+    bar = Progress(*columns, TextColumn("{task.fields[figures]}"), console=console, disable=is_quiet)
+    task = bar.add_task(name, total=None, figures="")
 
-        def show(line: dict[str, Any], num_steps: int) -> None:
-            figures = f"loss {line['loss']:.4f}, {line['tokens_per_second']:,.0f} tokens/s"
-            bar.update(task, completed=line["step"], total=num_steps, figures=figures)
+    def show(line: dict[str, Any], num_steps: int) -> None:
+        bar.start()  # only now, so that what cannot begin is one line
+        figures = f"loss {line['loss']:.4f}, {line['tokens_per_second']:,.0f} tokens/s"
+        bar.update(task, completed=line["step"], total=num_steps, figures=figures)
 
+    try:
         yield show
+    finally:
+        bar.stop()
 
 
 if __name__ == "__main__":

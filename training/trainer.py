@@ -15,7 +15,7 @@ from training.devices import find_device, flops_per_token
 from training.masking import Example
 from training.metrics_log import MetricsLog
 from training.order import order_rows
-from training.prepared import OnStep, Prepared, first_line
+from training.prepared import OnStep, Prepared, cannot_load
 
 if TYPE_CHECKING:
     from trl import SFTConfig
@@ -158,7 +158,7 @@ def make_trainer(
             **options,
         )
     except (OSError, ValueError, ImportError) as error:
-        raise ConfigError(f"model {config.model!r:.200} cannot be loaded: {first_line(error)}") from None
+        raise cannot_load(config, "weights", error) from None
     tokenizer = prepared.tokenizer
     tokenizer.pad_token = prepared.pad_token
     order = order_rows(lengths, batch_size=config.batch_size, num_steps=prepared.num_steps, seed=config.seed)

@@ -21,6 +21,8 @@ from training.prepared import OnStep, Prepared, first_line, prepare
 from training.rows import rows_sha256
 
 RUN, MODEL = "run.json", "model"
+# less is left where a file could not be written to its end
+_FULL_BYTES = 1 << 20
 _LIBRARIES = ("torch", "transformers", "trl", "accelerate", "tokenizers", "datasets")
 
 
@@ -43,7 +45,6 @@ def carry_out(
     Raises:
         S1WebError: it cannot begin or go on; one line says why.
     """
-    import torch
 
     prepared = prepare(config)
     is_first = int(os.environ.get("RANK", "0")) == 0
@@ -60,16 +61,38 @@ def carry_out(
         _write_record(folder, record | {"state": "running", "step": found[1] if found else 0})
     try:
         return _train(prepared, folder, record, found, on_step, should_stop)
-    except torch.OutOfMemoryError as error:
-        raise S1WebError(
-            f"out of memory on the device: {first_line(error)}; lower block_size or micro_batch_size, set "
-            "checkpoints_gradients, or shard over more devices"
-        ) from None
-    except OSError as error:
-        raise S1WebError(
-            f"{error.filename or folder}: {error.strerror or error}; the run goes on from its last "
-            "checkpoint once there is room"
-        ) from None
+    except Exception as error:
+        told = _told(error, folder)
+        if is_first:
+            # a checkpoint that was not written to its end is in the way of the next one
+            whole = newest_checkpoint(folder)
+            with suppress(OSError):
+                state = {"state": "failed", "step": whole[1] if whole else 0, "error": first_line(told or error)}
+                _write_record(folder, record | state)
+        if told is None:
+            raise
+        raise told from None
+
+
+def _told(error: Exception, folder: Path) -> S1WebError | None:
+    """An error that a user can do something about, in one line; None: it is ours."""
+    import torch
+
+    if isinstance(error, S1WebError):
+        return error
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return S1WebError(
+            f"out of memory: {first_line(error)}; lower block_size or micro_batch_size, set checkpoints_gradients, "
+            "or shard over more devices"
+        )
+    # torch, safetensors and tokenizers have an error of their own each, and torch's does not say what happened
+    if "No space left on device" in str(error) or shutil.disk_usage(folder).free < _FULL_BYTES:
+        return S1WebError(
+            f"the disk of {folder} is full; make room and start again: the run goes on from its last whole checkpoint"
+        )
+    if isinstance(error, OSError):
+        return S1WebError(f"{error.filename or folder}: {error.strerror or error}")
+    return None
 
 
 def _train(
