@@ -31,7 +31,7 @@ MAX_ROWS = 48
 BLOCK_TOKENS = 32
 # wide enough for one dimension per id, in heads of 32 as vLLM has kernels for
 HEADS = num_model_ids() // 32 + 1
-WIDTH = {"hidden": 32 * HEADS, "heads": HEADS, "key_value_heads": 1, "layers": 1}
+WIDTH = {"hidden": 32 * HEADS, "num_attention_heads": HEADS, "num_key_value_heads": 1, "num_hidden_layers": 1}
 
 
 @pytest.fixture(scope="module")
