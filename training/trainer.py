@@ -39,8 +39,6 @@ def sft_arguments(
     on_cpu = config.device == "cpu" or not torch.cuda.is_available()
     steps_of_epoch = -(-num_rows // config.batch_size)
     is_sharded = config.sharding == "full" and num_processes > 1
-    if is_sharded and on_cpu:
-        raise ConfigError("sharding=full needs GPUs; on processors give sharding=none")
     return SFTConfig(
         output_dir=str(folder / CHECKPOINTS),
         max_steps=num_steps,
@@ -148,6 +146,8 @@ def make_trainer(
         num_rows=len(lengths),
         num_processes=int(os.environ.get("WORLD_SIZE", "1")),
     )
+    if arguments.fsdp and arguments.use_cpu:
+        raise ConfigError("sharding=full needs GPUs; on processors give sharding=none")
     options = {} if config.attention is None else {"attn_implementation": config.attention}
     try:
         model = AutoModelForCausalLM.from_pretrained(
