@@ -198,7 +198,7 @@ def test_fewer_rows_than_asked_for_are_all_of_them(run: Path, capsys: pytest.Cap
         (("--row", "4"), "rows.jsonl: no row 4; it has 3"),
         (("--set", "x"), "--set 'x' is no KEY=VALUE"),
         (("--set", "pad_token=<|im_end|>"), "the pad token is the end token '<|im_end|>'"),
-        (("--set", "model=/nowhere"), "model '/nowhere' has no tokenizer that can be loaded"),
+        (("--set", "model=/nowhere"), "model '/nowhere': its tokenizer cannot be loaded"),
         (("--set", "data=/nowhere"), "/nowhere: no such file or folder"),
     ],
 )
