@@ -15,7 +15,7 @@ NAME = "s1web"
 _DEFAULT_DEVICE = "cuda:0"
 
 
-class UnsupportedRequestError(S1WebError, NotImplementedError):
+class UnsupportedRequestError(S1WebError):
     """lm-eval asks for something else than generation."""
 
 

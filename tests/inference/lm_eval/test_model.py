@@ -11,7 +11,7 @@ from lm_eval.api.model import CachingLM
 from lm_eval.tasks import TaskManager
 
 from curation.errors import ConfigError
-from inference.lm_eval.model import model_class, register
+from inference.lm_eval.model import UnsupportedRequestError, model_class, register
 from tests.inference.lm_eval.tasks import NAME, QUESTIONS, ROOT, ids_of, save_model, write_task
 
 
@@ -98,7 +98,7 @@ def test_the_device_that_lm_eval_names_unasked_is_a_wish(model, device):
 
 
 def test_rolling_likelihoods_are_refused_too(model):
-    with pytest.raises(NotImplementedError, match=r"asks for loglikelihood_rolling, .* output_type generate_until"):
+    with pytest.raises(UnsupportedRequestError, match=r"asks for loglikelihood_rolling, .* output_type generate_until"):
         model_class()(pretrained=str(model)).loglikelihood_rolling([])
 
 
