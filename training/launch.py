@@ -9,6 +9,7 @@ from pathlib import Path
 
 from curation.errors import ConfigError, InputError, S1WebError
 from inference.evaluation.stopping import stop_signals
+from training.command_line import run_parser
 from training.launchers.base import ENDED, Handle, Launch, Launcher, State, last_line
 from training.launchers.processes import LocalLauncher, TorchrunLauncher
 from training.launchers.slurm import TEMPLATE, SlurmLauncher
@@ -18,13 +19,11 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m training.launch", description=__doc__)
-    parser.add_argument("run", type=Path, help="a JSON file that describes the run; docs/guide/training.md")
+    parser = run_parser("training.launch", __doc__)
     parser.add_argument("--with", choices=LAUNCHERS, default="local", dest="launcher", help="default: local")
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="on each node (default: 1)")
     parser.add_argument("--nodes", type=int, default=1, metavar="M", help="machines (default: 1)")
     parser.add_argument("--out", type=Path, help="the run's folder (default: the file's name without .json)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="in place of the file's own")
     parser.add_argument("--rendezvous", metavar="HOST:PORT", help="torchrun: where the nodes meet; the first of them")
     parser.add_argument("--node", default="", help="torchrun: this node's name, for its log (default: the host's)")
     parser.add_argument("--template", type=Path, help="slurm: a script of your own; docs/guide/training.md")

@@ -50,12 +50,7 @@ def prepare(config: TrainingConfig) -> Prepared:
     tokenizer = load_tokenizer(config)
     pad_token = find_pad_token(tokenizer, config.pad_token)
     maker = ExampleMaker(tokenizer, config.format)
-    whole: list[Example] = []
-    for row in rows:
-        try:
-            whole.append(maker.make(row.question, row.thinking, row.attempt))
-        except RowError as error:
-            raise InputError(f"{config.data}: row {row.number}: {error}") from None
+    whole = [make_example(maker, row, config) for row in rows]
     longest = max(example.num_answer for example in whole)
     if longest > config.block_size:
         raise ConfigError(
@@ -71,6 +66,18 @@ def prepare(config: TrainingConfig) -> Prepared:
         )
     cut = [(one.last - one.first) - (kept.last - kept.first) for one, kept in zip(whole, examples, strict=True)]
     return Prepared(config, tokenizer, pad_token, rows, examples, sum(lost > 0 for lost in cut), sum(cut))
+
+
+def make_example(maker: ExampleMaker, row: TrainingRow, config: TrainingConfig) -> Example:
+    """A row's example, whole.
+
+    Raises:
+        InputError: it cannot be trained on; the message names the row.
+    """
+    try:
+        return maker.make(row.question, row.thinking, row.attempt)
+    except RowError as error:
+        raise InputError(f"{config.data}: row {row.number}: {error}") from None
 
 
 def load_tokenizer(config: TrainingConfig) -> Any:

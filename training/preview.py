@@ -5,13 +5,13 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curation.errors import ConfigError, InputError, RowError, S1WebError
+from curation.errors import ConfigError, InputError, S1WebError
+from training.command_line import run_parser
 from training.config import TrainingConfig, read_config_with
 from training.masking import ExampleMaker, find_pad_token
-from training.prepared import load_tokenizer
+from training.prepared import load_tokenizer, make_example
 from training.rows import TrainingRow, read_rows
 from training.token_runs import Kind, TokenRun, count_kinds, harmless, row_to_json, token_runs
 
@@ -39,9 +39,7 @@ _MEANINGS: dict[Kind, str] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m training.preview", description=__doc__)
-    parser.add_argument("run", type=Path, help="a JSON file that describes the run; docs/guide/training.md")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="in place of the file's own")
+    parser = run_parser("training.preview", __doc__)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--rows", type=int, default=3, metavar="N", help="the first N rows (default: 3)")
     which.add_argument("--row", type=int, metavar="NUMBER", help="that row alone, counted from 1")
@@ -98,10 +96,7 @@ def shown_rows(config: TrainingConfig, numbers: range) -> Iterator[tuple[Trainin
     find_pad_token(tokenizer, config.pad_token)
     maker = ExampleMaker(tokenizer, config.format)
     for row in rows[numbers.start - 1 :]:
-        try:
-            example = maker.make(row.question, row.thinking, row.attempt)
-        except RowError as error:
-            raise InputError(f"{config.data}: row {row.number}: {error}") from None
+        example = make_example(maker, row, config)
         yield row, token_runs(example, config.block_size, tokenizer)
 
 

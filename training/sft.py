@@ -11,16 +11,15 @@ from typing import Any
 
 from curation.errors import S1WebError
 from inference.evaluation.stopping import stop_signals
+from training.command_line import run_parser
 from training.config import read_config_with
 from training.prepared import OnStep
 from training.work import carry_out
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m training.sft", description=__doc__)
-    parser.add_argument("run", type=Path, help="a JSON file that describes the run; docs/guide/training.md")
+    parser = run_parser("training.sft", __doc__)
     parser.add_argument("--out", type=Path, help="the run's folder (default: the file's name without .json)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="in place of the file's own")
     parser.add_argument("--json", action="store_true", help="print the run's record as one JSON object alone")
     options = parser.parse_args(arguments)
     try:

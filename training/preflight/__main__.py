@@ -5,10 +5,10 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from curation.errors import ConfigError, S1WebError
-from training.config import TrainingConfig, config_from_json, config_to_json, read_config, with_settings
+from training.command_line import run_parser
+from training.config import TrainingConfig, read_config_with
 from training.devices import DEVICES, Device, find_device
 from training.preflight.check import Preflight, check_options, preflight
 from training.preflight.cost import USUAL_MFU
@@ -19,9 +19,7 @@ from training.prepared import prepare
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m training.preflight", description=__doc__)
-    parser.add_argument("run", type=Path, help="a JSON file that describes the run; docs/guide/training.md")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="in place of the file's own")
+    parser = run_parser("training.preflight", __doc__)
     parser.add_argument("--device", help=f"{', '.join(DEVICES)} (default: this machine's, if one of them)")
     parser.add_argument("--devices", type=int, help="how many share a step (default: this machine's, else 1)")
     parser.add_argument("--dollars-per-hour", type=float, help="of one device (default: a usual price to rent one)")
@@ -47,13 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check(options: argparse.Namespace) -> Preflight:
-    settings = {}
-    for text in options.set:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {text!r:.60} is no KEY=VALUE")
-        settings[key] = value
-    config = config_from_json(with_settings(config_to_json(read_config(options.run)), settings))
+    config = read_config_with(options.run, options.set)
     device, here = _device(options.device, config)
     num_devices = here if options.devices is None else options.devices
     check_options(num_devices, options.mfu, options.dollars_per_hour)

@@ -98,7 +98,8 @@ def test_the_device_that_lm_eval_names_unasked_is_a_wish(model, device):
 
 
 def test_rolling_likelihoods_are_refused_too(model):
-    with pytest.raises(UnsupportedRequestError, match=r"asks for loglikelihood_rolling, .* output_type generate_until"):
+    told = r"asks for loglikelihood_rolling, .* output_type generate_until"
+    with pytest.raises(UnsupportedRequestError, match=told):
         model_class()(pretrained=str(model)).loglikelihood_rolling([])
 
 
